@@ -1,0 +1,174 @@
+//! The start: what was running, what the configuration asks for, and what must wait for a person.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Controller;
+use super::event::{AttemptRef, Effect, Note, Now, Release, Transition, Volatile};
+use super::key::{ConfigKey, TriggerKey};
+use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRecord, TriggerRecord};
+use super::settings::{BuildConfig, OnFirst, Settings};
+use super::trigger::Look;
+
+/// How long a config that never built waits for the first look at each of its tags.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long what is no longer watched is remembered (D19).
+const REMEMBERED: Duration = Duration::from_hours(30 * 24);
+
+impl Controller {
+    /// Every attempt that may be alive is looked for before a next one can start (invariant 1).
+    pub(super) fn boot(&self, t: &mut Transition) {
+        let running = self.live_builds().filter(|(_, build)| build.phase == Phase::Running);
+        t.effects.extend(running.map(|(key, build)| {
+            Effect::Adopt(AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts })
+        }));
+    }
+
+    /// New settings. Nothing fires here: the tick that follows compares every level anew.
+    pub(super) fn load(&self, settings: &Arc<Settings>, after_loss: bool, now: Now, t: &mut Transition) {
+        let kept: BTreeSet<&ConfigKey> = settings.build_configs.iter().map(|config| &config.key).collect();
+        for (key, build) in self.live_builds().filter(|(key, _)| !kept.contains(&key.config)) {
+            if build.phase != Phase::Running {
+                self.call_off(key, build.clone(), CancelReason::ConfigRemoved, now, t);
+            }
+        }
+        self.remember_unwatched(settings, now, t);
+        if after_loss {
+            self.record_next(settings, t);
+        } else {
+            self.hold_first_start(settings, now, t);
+        }
+        t.volatile.push(Volatile::Settings(Arc::clone(settings), now.mono));
+    }
+
+    /// Too many first builds at once are held, durably, until a person lets them go (D14).
+    fn hold_first_start(&self, settings: &Settings, now: Now, t: &mut Transition) {
+        let first: Vec<&Arc<BuildConfig>> =
+            settings.build_configs.iter().filter(|config| self.would_build_first(config)).collect();
+        if first.len() <= settings.hold_above {
+            return;
+        }
+        for config in &first {
+            let old =
+                self.records.configs.get(&config.key).map(|record| (**record).clone()).unwrap_or_default();
+            if old.first_start == FirstStart::None {
+                let record = ConfigRecord { first_start: FirstStart::Held(now.wall), ..old };
+                t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
+            }
+        }
+        t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
+    }
+
+    /// Whether a trigger of `config` has nothing stored and would build the first image it sees.
+    fn would_build_first(&self, config: &BuildConfig) -> bool {
+        let released = self.records.configs.get(&config.key).map(|record| record.first_start);
+        let first = config.triggers.iter().filter(|trigger| !trigger.paused).any(|trigger| {
+            let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+            let stored = self.records.triggers.get(&key);
+            stored.is_none_or(|record| record.stored.is_none() && !record.record_next)
+        });
+        first && config.on_first == OnFirst::Build && released != Some(FirstStart::Released)
+    }
+
+    /// The state was lost: what is unknown now was known before, and must not be built again (D16).
+    fn record_next(&self, settings: &Settings, t: &mut Transition) {
+        for config in &settings.build_configs {
+            for trigger in &config.triggers {
+                let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+                let old =
+                    self.records.triggers.get(&key).map(|record| (**record).clone()).unwrap_or_default();
+                if old.stored.is_none() && !old.record_next {
+                    let record = TriggerRecord { record_next: true, unwatched_since: None, ..old };
+                    t.records.push(Record::Trigger(key, Some(Box::new(record))));
+                }
+            }
+        }
+    }
+
+    /// What nobody watches any more keeps what it stored for a while, so that adding it again builds nothing (D19).
+    fn remember_unwatched(&self, settings: &Settings, now: Now, t: &mut Transition) {
+        let triggers = || {
+            settings.build_configs.iter().flat_map(|config| config.triggers.iter().map(move |t| (config, t)))
+        };
+        let keys: BTreeSet<(&ConfigKey, &str)> =
+            triggers().map(|(config, trigger)| (&config.key, trigger.tag.as_str())).collect();
+        let tags: BTreeSet<&str> = triggers().map(|(_, trigger)| trigger.tag.as_str()).collect();
+        for (key, record) in &self.records.triggers {
+            let watched = keys.contains(&(&key.config, key.tag.as_str()));
+            let marked = |unwatched_since| Box::new(TriggerRecord { unwatched_since, ..(**record).clone() });
+            match fate(record.unwatched_since, watched, now.wall) {
+                Fate::Stay => {}
+                Fate::Mark(since) => t.records.push(Record::Trigger(key.clone(), Some(marked(since)))),
+                Fate::Forget => t.records.push(Record::Trigger(key.clone(), None)),
+            }
+        }
+        for (tag, record) in &self.records.tags {
+            let marked = |unwatched_since| Box::new(TagRecord { unwatched_since, ..(**record).clone() });
+            match fate(record.unwatched_since, tags.contains(tag.as_str()), now.wall) {
+                Fate::Stay => {}
+                Fate::Mark(since) => t.records.push(Record::Tag(tag.clone(), Some(marked(since)))),
+                Fate::Forget => t.records.push(Record::Tag(tag.clone(), None)),
+            }
+        }
+    }
+
+    /// Lets held configs go. The tick that follows builds them.
+    pub(super) fn release(&self, release: &Release, t: &mut Transition) {
+        let wanted = |key: &ConfigKey| match release {
+            Release::All => true,
+            Release::These(keys) => keys.contains(key),
+        };
+        let mut dirty = self.dirty.clone();
+        let mut released = 0;
+        for (key, record) in self.records.configs.iter().filter(|(key, _)| wanted(key)) {
+            if let FirstStart::Held(_) = record.first_start {
+                let record = ConfigRecord { first_start: FirstStart::Released, ..(**record).clone() };
+                t.records.push(Record::Config(key.clone(), Some(Box::new(record))));
+                dirty.insert(key.clone());
+                released += 1;
+            }
+        }
+        if released > 0 {
+            t.notes.push(Note::BuildsReleased { released });
+            t.volatile.push(Volatile::Dirty(dirty));
+        }
+    }
+
+    /// What time brings: levels to compare first, then builds to start. The driver ticks until nothing comes of it.
+    pub(super) fn tick(&self, now: Now, t: &mut Transition) {
+        if self.patience.is_some_and(|until| until <= now.mono) {
+            t.volatile.push(Volatile::PatienceEnded);
+        } else if self.dirty.is_empty() {
+            self.schedule(now, t);
+        } else {
+            let look = Look { controller: self, fresh: None, now };
+            for config in self.dirty.iter().filter_map(|key| self.config(key)) {
+                look.evaluate(config, t);
+            }
+            t.volatile.push(Volatile::Dirty(BTreeSet::new()));
+        }
+    }
+}
+
+/// What becomes of the record of something that is, or is no longer, watched.
+enum Fate {
+    Stay,
+    /// Remember since when it is unwatched; `None` if it is watched again.
+    Mark(Option<Timestamp>),
+    Forget,
+}
+
+fn fate(unwatched: Option<Timestamp>, watched: bool, now: Timestamp) -> Fate {
+    match (unwatched, watched) {
+        (Some(_), true) => Fate::Mark(None),
+        (None, false) => Fate::Mark(Some(now)),
+        (Some(since), false) if now.duration_since(since).unsigned_abs() > REMEMBERED && now > since => {
+            Fate::Forget
+        }
+        (Some(_), false) | (None, true) => Fate::Stay,
+    }
+}

@@ -1,0 +1,257 @@
+//! The functional core: what an event means, as a [`Transition`] to store before anything follows from it.
+//!
+//! [`Controller::decide`] and [`Controller::apply`] do no I/O and know no clock: time comes in with [`Now`]. Decisions
+//! compare levels, not edges: a trigger fires when the identity of its tag differs from the one it stored, so that a
+//! restart, a lost observation or a burst of changes needs no code of its own.
+//!
+//! The driver decides and applies a few events, has the group stored, and only then lets the effects leave. If storing
+//! fails it takes the group back with [`Controller::undo`], and memory is as it was.
+
+mod attempt;
+mod build;
+mod event;
+mod key;
+mod load;
+mod policy;
+mod record;
+mod records;
+mod settings;
+mod tag;
+mod trigger;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use build::{BuildSpec, Cause, PLACEHOLDERS, PinnedImage};
+pub use event::{
+    AttemptRef, Effect, Ended, Event, Finished, HoldReason, Note, Now, Release, Transition, Volatile,
+};
+pub use key::{BuildKey, ConfigKey, KeyError, TriggerKey};
+pub use load::PATIENCE;
+pub use record::{
+    Attempt, Build, BuiltImage, CancelReason, ConfigRecord, Failure, FirstStart, Outcome, PendingChange,
+    Phase, Record, TagRecord, TriggerRecord, Urgency,
+};
+pub use records::Records;
+pub use settings::{
+    BuildConfig, History, OnFirst, OnInterrupt, Retry, RunPolicy, Settings, Strategy, Supersede, Trigger,
+};
+
+use crate::image::TagRef;
+
+/// The daemon's mind: what is stored, and what holds only as long as the process.
+#[derive(Debug)]
+pub struct Controller {
+    store_id: Uuid,
+    records: Records,
+    /// Builds that have not ended.
+    live: BTreeSet<BuildKey>,
+    loaded: Loaded,
+    /// Tags that were looked at since the last load, in vain or not; known only while there is patience.
+    looked: HashSet<TagRef>,
+    /// Until when the first build of a config waits for the first looks at its other tags.
+    patience: Option<Duration>,
+    /// Configs whose triggers are to be evaluated at the next tick.
+    dirty: BTreeSet<ConfigKey>,
+    draining: bool,
+}
+
+/// The settings, with the ways to find something in them.
+#[derive(Debug, Clone)]
+struct Loaded {
+    settings: Arc<Settings>,
+    by_key: HashMap<ConfigKey, usize>,
+    by_tag: HashMap<TagRef, Vec<usize>>,
+}
+
+/// How to take back one applied transition.
+#[derive(Debug)]
+pub struct Undo {
+    records: Vec<Record>,
+    volatile: Vec<UndoVolatile>,
+}
+
+#[derive(Debug)]
+enum UndoVolatile {
+    Loaded(Box<Loaded>, Option<Duration>, BTreeSet<ConfigKey>),
+    Looked(TagRef, BTreeSet<ConfigKey>),
+    Patience(Option<Duration>, HashSet<TagRef>, BTreeSet<ConfigKey>),
+    Dirty(BTreeSet<ConfigKey>),
+    Draining(bool),
+}
+
+impl Controller {
+    /// A controller over what was stored. It knows no settings yet: [`Event::Boot`], then [`Event::Load`] come first.
+    #[must_use]
+    pub fn new(store_id: Uuid, records: Records) -> Self {
+        let live = records.builds.iter().filter(|(_, build)| !build.phase.is_terminal());
+        Self {
+            store_id,
+            live: live.map(|(key, _)| key.clone()).collect(),
+            records,
+            loaded: Loaded::new(Arc::new(Settings::default())),
+            looked: HashSet::new(),
+            patience: None,
+            dirty: BTreeSet::new(),
+            draining: false,
+        }
+    }
+
+    /// What `event` means now. Nothing is changed by asking.
+    #[must_use]
+    pub fn decide(&self, event: &Event, now: Now) -> Transition {
+        let mut transition = Transition::default();
+        let t = &mut transition;
+        match event {
+            Event::Boot => self.boot(t),
+            Event::Load { settings, after_loss } => self.load(settings, *after_loss, now, t),
+            Event::Observed { tag, polled } => self.observed(tag, polled, now, t),
+            Event::Unresolved { tag } => self.unresolved(tag, t),
+            Event::Accepted { build, attempt, handle } => self.accepted(build, *attempt, handle, t),
+            Event::Ended(ended) => self.ended(ended, now, t),
+            Event::Release(release) => self.release(release, t),
+            Event::Cancel { build } => self.cancel(build, now, t),
+            Event::Drain => t.volatile.push(Volatile::Draining),
+            Event::Tick => self.tick(now, t),
+        }
+        transition
+    }
+
+    /// Makes a decision part of the mind.
+    pub fn apply(&mut self, transition: &Transition) -> Undo {
+        let records = transition.records.iter().map(|record| self.put(record.clone())).collect();
+        let volatile = transition.volatile.iter().map(|change| self.put_volatile(change)).collect();
+        Undo { records, volatile }
+    }
+
+    /// Takes back a transition that could not be stored; the last one applied goes first.
+    pub fn undo(&mut self, undo: Undo) {
+        for change in undo.volatile.into_iter().rev() {
+            self.take_back(change);
+        }
+        for record in undo.records.into_iter().rev() {
+            self.put(record);
+        }
+    }
+
+    /// How long until a [`Event::Tick`] is due although nothing happens.
+    #[must_use]
+    pub fn next_tick(&self, now: Now) -> Option<Duration> {
+        if !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let patience = self.patience.map(|until| until.saturating_sub(now.mono));
+        let retry = match self.draining {
+            true => None,
+            false => self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall)).min(),
+        };
+        patience.into_iter().chain(retry).min()
+    }
+
+    /// Everything that is stored.
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// What it decides by.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.loaded.settings
+    }
+
+    /// The settings of one build config.
+    #[must_use]
+    pub fn config(&self, key: &ConfigKey) -> Option<&Arc<BuildConfig>> {
+        self.loaded.settings.build_configs.get(*self.loaded.by_key.get(key)?)
+    }
+
+    /// The builds that have not ended, by name.
+    pub fn live_builds(&self) -> impl Iterator<Item = (&BuildKey, &Build)> {
+        self.live.iter().filter_map(|key| Some((key, &**self.records.builds.get(key)?)))
+    }
+
+    /// The configs with a trigger on `tag`.
+    fn configs_on(&self, tag: &TagRef) -> impl Iterator<Item = &Arc<BuildConfig>> {
+        let positions = self.loaded.by_tag.get(tag).map_or(&[][..], Vec::as_slice);
+        positions.iter().filter_map(|position| self.loaded.settings.build_configs.get(*position))
+    }
+
+    fn put(&mut self, record: Record) -> Record {
+        if let Record::Build(key, build) = &record {
+            match build.as_ref().is_some_and(|build| !build.phase.is_terminal()) {
+                true => self.live.insert(key.clone()),
+                false => self.live.remove(key),
+            };
+        }
+        self.records.put(record)
+    }
+
+    fn put_volatile(&mut self, change: &Volatile) -> UndoVolatile {
+        match change {
+            Volatile::Settings(settings, at) => {
+                let dirty = settings.build_configs.iter().map(|config| config.key.clone()).collect();
+                let loaded = std::mem::replace(&mut self.loaded, Loaded::new(Arc::clone(settings)));
+                let patience = self.patience.replace(*at + PATIENCE);
+                let dirty = std::mem::replace(&mut self.dirty, dirty);
+                UndoVolatile::Loaded(Box::new(loaded), patience, dirty)
+            }
+            Volatile::Looked(tag) => {
+                let waiting: Vec<ConfigKey> = self.configs_on(tag).map(|config| config.key.clone()).collect();
+                let dirty = self.dirty.clone();
+                self.dirty.extend(waiting);
+                self.looked.insert(tag.clone());
+                UndoVolatile::Looked(tag.clone(), dirty)
+            }
+            Volatile::PatienceEnded => {
+                let all =
+                    self.loaded.settings.build_configs.iter().map(|config| config.key.clone()).collect();
+                let dirty = std::mem::replace(&mut self.dirty, all);
+                UndoVolatile::Patience(self.patience.take(), std::mem::take(&mut self.looked), dirty)
+            }
+            Volatile::Dirty(keys) => UndoVolatile::Dirty(std::mem::replace(&mut self.dirty, keys.clone())),
+            Volatile::Draining => UndoVolatile::Draining(std::mem::replace(&mut self.draining, true)),
+        }
+    }
+
+    fn take_back(&mut self, change: UndoVolatile) {
+        match change {
+            UndoVolatile::Loaded(loaded, patience, dirty) => {
+                self.loaded = *loaded;
+                self.patience = patience;
+                self.dirty = dirty;
+            }
+            UndoVolatile::Looked(tag, dirty) => {
+                self.looked.remove(&tag);
+                self.dirty = dirty;
+            }
+            UndoVolatile::Patience(patience, looked, dirty) => {
+                self.patience = patience;
+                self.looked = looked;
+                self.dirty = dirty;
+            }
+            UndoVolatile::Dirty(dirty) => self.dirty = dirty,
+            UndoVolatile::Draining(draining) => self.draining = draining,
+        }
+    }
+}
+
+impl Loaded {
+    fn new(settings: Arc<Settings>) -> Self {
+        let mut by_tag: HashMap<TagRef, Vec<usize>> = HashMap::new();
+        for (position, config) in settings.build_configs.iter().enumerate() {
+            for trigger in &config.triggers {
+                by_tag.entry(trigger.tag.clone()).or_default().push(position);
+            }
+        }
+        let keys = settings.build_configs.iter().enumerate();
+        Self {
+            by_key: keys.map(|(position, config)| (config.key.clone(), position)).collect(),
+            by_tag,
+            settings,
+        }
+    }
+}

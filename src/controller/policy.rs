@@ -1,0 +1,218 @@
+//! The order of builds: what a newer one replaces, what may start next, what is kept once it ended.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Controller;
+use super::event::{AttemptRef, Effect, Note, Now, Transition};
+use super::key::{BuildKey, ConfigKey};
+use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record};
+use super::settings::{BuildConfig, History, RunPolicy, Supersede};
+
+/// Takes out of the queue what the new build `newer` makes pointless.
+pub(super) fn make_room(
+    controller: &Controller,
+    config: &BuildConfig,
+    newer: &BuildKey,
+    now: Now,
+    t: &mut Transition,
+) {
+    for (key, build) in
+        controller.records.builds_of(&config.key).filter(|(_, build)| !build.phase.is_terminal())
+    {
+        if let Some(phase) = replaced(build, config.run_policy, config.supersede, newer) {
+            if matches!(phase, Phase::Cancelled(_)) {
+                t.notes.push(Note::BuildSuperseded { build: key.clone(), by: newer.clone() });
+            }
+            controller.finish(key, build.clone(), phase, now, Vec::new(), t);
+        }
+    }
+}
+
+/// What becomes of a waiting build when `newer` is queued; `None` if it keeps its turn.
+///
+/// Which builds a newer one replaces is the newer one's policy (F38). A build that only images caused and that waits
+/// for a retry ends as what it was, under every policy: the newer build has the newer images.
+pub(super) fn replaced(
+    build: &Build,
+    run_policy: RunPolicy,
+    supersede: Supersede,
+    newer: &BuildKey,
+) -> Option<Phase> {
+    match build.phase {
+        Phase::Pending { .. } if build.only_images() => Some(last_failure(build)),
+        Phase::New if run_policy == RunPolicy::SerialLatestOnly => match supersede {
+            Supersede::Images if !build.only_images() => None,
+            Supersede::Images | Supersede::All => {
+                Some(Phase::Cancelled(CancelReason::Superseded(newer.number)))
+            }
+        },
+        Phase::New | Phase::Pending { .. } | Phase::Running => None,
+        Phase::Complete | Phase::Failed(_) | Phase::Error(_) | Phase::Cancelled(_) => None,
+    }
+}
+
+/// The end of a build that has no run left: what its last attempt came to.
+fn last_failure(build: &Build) -> Phase {
+    match build.history.last().and_then(|attempt| attempt.outcome.as_ref()) {
+        Some(Outcome::Failed(failure)) => Phase::Failed(*failure),
+        Some(Outcome::NotStarted(error)) => Phase::Error(error.clone()),
+        Some(Outcome::Complete | Outcome::Interrupted | Outcome::Cancelled) | None => {
+            Phase::Failed(Failure::Exit(-1))
+        }
+    }
+}
+
+/// How long a build still waits for its next attempt; `None` if it does not wait. A clock that was set back ends the
+/// wait rather than stretching it.
+pub(super) fn wait_left(build: &Build, now: Timestamp) -> Option<Duration> {
+    let Phase::Pending { since, wait } = build.phase else { return None };
+    match Duration::try_from(now.duration_since(since)) {
+        Ok(waited) => Some(wait.saturating_sub(waited)),
+        Err(_) => Some(Duration::ZERO),
+    }
+}
+
+impl Controller {
+    /// Starts what may start now: the most urgent first, then the oldest.
+    pub(super) fn schedule(&self, now: Now, t: &mut Transition) {
+        let mut free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
+        if self.draining || free == 0 {
+            return;
+        }
+        let mut busy: HashSet<ConfigKey> = self.running().map(|(key, _)| key.config.clone()).collect();
+        let mut queue: Vec<(&BuildKey, &Build)> =
+            self.live_builds().filter(|(key, build)| self.is_ready(key, build, now)).collect();
+        queue.sort_by_key(|(key, build)| (build.urgency, build.created, key.number));
+        for (key, build) in queue {
+            if free == 0 {
+                return;
+            }
+            // Both policies built so far run one build of a config at a time.
+            if self.is_next_of_config(key, now) && busy.insert(key.config.clone()) {
+                free -= 1;
+                start(key, build.clone(), now, t);
+            }
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = (&BuildKey, &Build)> {
+        self.live_builds().filter(|(_, build)| build.phase == Phase::Running)
+    }
+
+    fn is_ready(&self, key: &BuildKey, build: &Build, now: Now) -> bool {
+        let waits = match build.phase {
+            Phase::New => false,
+            Phase::Pending { .. } => wait_left(build, now.wall) != Some(Duration::ZERO),
+            Phase::Running | Phase::Complete | Phase::Failed(_) | Phase::Error(_) | Phase::Cancelled(_) => {
+                return false;
+            }
+        };
+        !waits && self.config(&key.config).is_some()
+    }
+
+    /// Serial means number order (F38); a build that waits for a retry lets later ones pass.
+    fn is_next_of_config(&self, key: &BuildKey, now: Now) -> bool {
+        let ready = self.records.builds_of(&key.config).find(|(key, build)| self.is_ready(key, build, now));
+        ready.is_some_and(|(next, _)| next == key)
+    }
+
+    /// Ends a build, counts failures, and lets go of what its config no longer keeps.
+    pub(super) fn finish(
+        &self,
+        key: &BuildKey,
+        mut build: Build,
+        phase: Phase,
+        now: Now,
+        tail: Vec<String>,
+        t: &mut Transition,
+    ) {
+        let failures_in_row = self.count_failure(&key.config, &phase, t);
+        let started = build.history.last().map_or(now.wall, |attempt| attempt.started);
+        t.notes.push(Note::BuildFinished(super::Finished {
+            build: key.clone(),
+            phase: phase.name(),
+            outcome: build.history.last().and_then(|attempt| attempt.outcome.clone()),
+            attempts: build.attempts,
+            elapsed: Duration::try_from(now.wall.duration_since(started)).unwrap_or_default(),
+            failures_in_row,
+            tail,
+        }));
+        build.phase = phase;
+        build.ended = Some(now.wall);
+        t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
+        if let Some(config) = self.config(&key.config) {
+            self.prune(&key.config, config.history, t);
+        }
+    }
+
+    fn count_failure(&self, config: &ConfigKey, phase: &Phase, t: &mut Transition) -> u32 {
+        let known = config_in(t, config)
+            .or_else(|| self.records.configs.get(config).map(|record| (**record).clone()));
+        let mut record = known.unwrap_or_default();
+        let failures = match phase {
+            Phase::Complete => 0,
+            Phase::Failed(_) | Phase::Error(_) => record.failures_in_row.saturating_add(1),
+            Phase::New | Phase::Pending { .. } | Phase::Running | Phase::Cancelled(_) => {
+                record.failures_in_row
+            }
+        };
+        if failures != record.failures_in_row {
+            record.failures_in_row = failures;
+            t.records.push(Record::Config(config.clone(), Some(Box::new(record))));
+        }
+        failures
+    }
+
+    /// Keeps the newest builds of each kind, and always the last Complete one (F39, D19).
+    fn prune(&self, config: &ConfigKey, history: History, t: &mut Transition) {
+        let mut ended: BTreeMap<&BuildKey, bool> = self
+            .records
+            .builds_of(config)
+            .filter(|(_, build)| build.phase.is_terminal())
+            .map(|(key, build)| (key, build.phase == Phase::Complete))
+            .collect();
+        for record in &t.records {
+            if let Record::Build(key, build) = record
+                && key.config == *config
+            {
+                match build.as_ref().filter(|build| build.phase.is_terminal()) {
+                    Some(build) => ended.insert(key, build.phase == Phase::Complete),
+                    None => ended.remove(key),
+                };
+            }
+        }
+        let newest_first = |complete: bool| {
+            ended.iter().rev().filter(move |(_, is)| **is == complete).map(|(key, _)| (*key).clone())
+        };
+        let successful = newest_first(true).skip(history.successful.max(1));
+        let surplus: Vec<BuildKey> = successful.chain(newest_first(false).skip(history.failed)).collect();
+        for key in surplus {
+            t.effects.push(Effect::Discard(key.clone()));
+            t.records.push(Record::Build(key, None));
+        }
+    }
+}
+
+/// The intent to run a build once more: stored before the runner hears of it.
+fn start(key: &BuildKey, mut build: Build, now: Now, t: &mut Transition) {
+    build.attempts += 1;
+    build.phase = Phase::Running;
+    let surplus = (build.history.len() + 1).saturating_sub(Build::ATTEMPTS_KEPT);
+    build.history.drain(..surplus);
+    build.history.push(Attempt { number: build.attempts, started: now.wall, handle: None, outcome: None });
+    let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts };
+    t.notes.push(Note::BuildStarted { build: key.clone(), attempt: build.attempts });
+    t.effects.push(Effect::Start(attempt));
+    t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
+}
+
+/// What this very transition is about to store for `config`, if anything.
+fn config_in(t: &Transition, config: &ConfigKey) -> Option<super::ConfigRecord> {
+    t.records.iter().rev().find_map(|record| {
+        let Record::Config(key, value) = record else { return None };
+        (key == config).then(|| value.as_deref().cloned()).flatten()
+    })
+}

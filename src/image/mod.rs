@@ -1,0 +1,16 @@
+//! The words everything else is written in: a tag somewhere, the digest it points to, and what counts as "the same image".
+//!
+//! Pure: no I/O, no clock. Only [`reference`] names the OCI crate, whose grammar and Docker Hub defaults it uses.
+
+mod digest;
+mod identity;
+mod platform;
+mod reference;
+
+pub use digest::{Digest, DigestError};
+pub use identity::{Identity, Image, Polled};
+pub use platform::Platform;
+pub use reference::{ReferenceError, TagRef};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! `host/repository:tag`, in one spelling.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use oci_distribution::Reference;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Digest;
+
+/// A tag in a registry, in its one normal spelling: `debian:12` is `docker.io/library/debian:12`.
+///
+/// This is what is watched and polled, and the key of what is stored (D11). Cloning costs a counter.
+#[derive(Clone)]
+pub struct TagRef {
+    text: Arc<str>,
+    host_end: u16,
+    repository_end: u16,
+}
+
+/// Why a text is not a tag that can be watched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// The grammar of references refuses it.
+    #[error("`{text}` is not an image reference ({reason}): write it as host/repository:tag")]
+    Invalid {
+        /// What was written.
+        text: String,
+        /// What the grammar says.
+        reason: String,
+    },
+    /// `repo@sha256:…` never moves.
+    #[error("`{0}` is pinned to a digest and can never move: name a tag instead")]
+    Pinned(String),
+}
+
+impl TagRef {
+    /// `registry.example.com:5000`, `docker.io`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.text.get(..usize::from(self.host_end)).unwrap_or_default()
+    }
+
+    /// `library/debian`: the repository without its host.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        self.text.get(usize::from(self.host_end) + 1..usize::from(self.repository_end)).unwrap_or_default()
+    }
+
+    /// `docker.io/library/debian`: the host and the repository.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text.get(..usize::from(self.repository_end)).unwrap_or_default()
+    }
+
+    /// `bookworm-slim`.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        self.text.get(usize::from(self.repository_end) + 1..).unwrap_or_default()
+    }
+
+    /// The whole, as printed and stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The immutable reference to what this tag pointed to when it had `digest` (F30).
+    #[must_use]
+    pub fn pinned(&self, digest: &Digest) -> String {
+        format!("{}@{digest}", self.name())
+    }
+
+    /// Splits a spelling that this type printed before; no grammar is run, so that opening a large state is quick.
+    fn from_normal(text: &str) -> Option<Self> {
+        let host_end = text.find('/')?;
+        let repository_end = text.rfind(':')?;
+        let tag = text.get(repository_end + 1..)?;
+        let wrong = host_end == 0 || repository_end <= host_end + 1 || tag.is_empty() || tag.contains('/');
+        (!wrong).then_some(())?;
+        Some(Self {
+            text: text.into(),
+            host_end: u16::try_from(host_end).ok()?,
+            repository_end: u16::try_from(repository_end).ok()?,
+        })
+    }
+}
+
+impl FromStr for TagRef {
+    type Err = ReferenceError;
+
+    /// Parses what a person wrote; a missing tag is `latest`.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let invalid = |reason: String| ReferenceError::Invalid { text: text.to_owned(), reason };
+        let reference = Reference::try_from(text).map_err(|error| invalid(error.to_string()))?;
+        if reference.digest().is_some() {
+            return Err(ReferenceError::Pinned(text.to_owned()));
+        }
+        let tag = reference.tag().unwrap_or("latest");
+        let normal = format!("{}/{}:{tag}", reference.registry(), reference.repository());
+        Self::from_normal(&normal).ok_or_else(|| invalid("no repository in it".to_owned()))
+    }
+}
+
+impl fmt::Display for TagRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for TagRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for TagRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for TagRef {}
+
+impl Hash for TagRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for TagRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TagRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Serialize for TagRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TagRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::from_normal(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not host/repository:tag")))
+    }
+}

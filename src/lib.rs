@@ -1,0 +1,10 @@
+//! basewatch watches base images in container registries and starts a build, with an immutable reference, when one
+//! moves.
+
+pub mod config;
+pub mod controller;
+pub mod daemon;
+pub mod image;
+pub mod logging;
+pub mod poll;
+pub mod registry;

@@ -1,0 +1,5 @@
+//! When to ask, and how politely.
+
+mod budget;
+
+pub use budget::Limits;

@@ -1,0 +1,1 @@
+//! The daemon and its commands from outside, against real and scripted registries.

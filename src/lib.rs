@@ -4,7 +4,9 @@
 pub mod config;
 pub mod controller;
 pub mod daemon;
+mod failpoint;
 pub mod image;
 pub mod logging;
 pub mod poll;
 pub mod registry;
+pub mod store;

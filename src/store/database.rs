@@ -1,0 +1,179 @@
+//! sled, kept at arm's length: it may panic on a damaged file, and its flush is no fsync.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use sled::Transactional;
+use sled::transaction::{ConflictableTransactionError, TransactionError};
+use uuid::Uuid;
+
+use super::schema::{self, FORMAT, Kind};
+use crate::controller::{Record, Records};
+use crate::failpoint;
+
+/// The open database.
+#[derive(Debug)]
+pub(super) struct Database {
+    db: sled::Db,
+    meta: sled::Tree,
+    /// In the order of [`Kind::ALL`].
+    trees: [sled::Tree; 4],
+    dir: PathBuf,
+}
+
+/// What stands in `meta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meta {
+    pub(super) format: u32,
+    pub(super) store_id: Uuid,
+    /// The newest transition that is in here.
+    pub(super) seq: u64,
+}
+
+/// The database cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Fault(pub(super) String);
+
+const META_FORMAT: &[u8] = b"format";
+const META_STORE_ID: &[u8] = b"store_id";
+const META_SEQ: &[u8] = b"seq";
+
+impl Database {
+    /// Opens or creates it.
+    pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
+        guarded("open", || {
+            // The controller is the read model, so the cache may be small. The background flush is sled's only
+            // garbage collection; at its default of half a second it would write although nothing happens.
+            let config = sled::Config::new().path(dir).cache_capacity(8 << 20).flush_every_ms(Some(30_000));
+            let db = config.open()?;
+            let trees = [
+                db.open_tree(Kind::Tags.tree())?,
+                db.open_tree(Kind::Triggers.tree())?,
+                db.open_tree(Kind::Configs.tree())?,
+                db.open_tree(Kind::Builds.tree())?,
+            ];
+            let meta = db.open_tree("meta")?;
+            Ok(Self { db, meta, trees, dir: dir.to_owned() })
+        })
+    }
+
+    /// What it says of itself; `None` if it is new.
+    pub(super) fn meta(&self) -> Result<Option<Meta>, Fault> {
+        let bad = || Fault("what it says of itself cannot be read".to_owned());
+        guarded("read", || {
+            let (format, id, seq) =
+                (self.meta.get(META_FORMAT)?, self.meta.get(META_STORE_ID)?, self.meta.get(META_SEQ)?);
+            Ok((format, id, seq))
+        })
+        .and_then(|found| match found {
+            (None, None, None) => Ok(None),
+            (Some(format), Some(id), Some(seq)) => Ok(Some(Meta {
+                format: u32::from_be_bytes((*format).try_into().map_err(|_| bad())?),
+                store_id: Uuid::from_slice(&id).map_err(|_| bad())?,
+                seq: u64::from_be_bytes((*seq).try_into().map_err(|_| bad())?),
+            })),
+            _ => Err(bad()),
+        })
+    }
+
+    /// Sets what it says of itself.
+    pub(super) fn set_meta(&self, meta: Meta) -> Result<(), Fault> {
+        guarded("write", || {
+            self.meta.insert(META_FORMAT, &meta.format.to_be_bytes())?;
+            self.meta.insert(META_STORE_ID, meta.store_id.as_bytes())?;
+            self.meta.insert(META_SEQ, &meta.seq.to_be_bytes())?;
+            Ok(())
+        })
+    }
+
+    /// Every record; a single one that cannot be read is a fault of the whole.
+    pub(super) fn load(&self) -> Result<Records, Fault> {
+        let mut records = Records::default();
+        for (kind, tree) in Kind::ALL.into_iter().zip(&self.trees) {
+            for row in tree {
+                let (key, value) = guarded("read", || row)?;
+                let record = schema::decode(kind, &key, &value)
+                    .ok_or_else(|| Fault(format!("a record in its tree {} is damaged", kind.tree())))?;
+                records.put(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Stores `records` and that they are everything up to `seq`, as one transaction.
+    pub(super) fn put<'a>(&self, records: impl Iterator<Item = &'a Record>, seq: u64) -> Result<(), Fault> {
+        let unreadable = |error: serde_json::Error| Fault(format!("a record cannot be written: {error}"));
+        let rows: Vec<_> = records.map(schema::encode).collect::<Result<_, _>>().map_err(unreadable)?;
+        failpoint::reach("database-before-put").map_err(|error| Fault(error.to_string()))?;
+        guarded("write", || {
+            let [tags, triggers, configs, builds] = &self.trees;
+            let done = (tags, triggers, configs, builds, &self.meta).transaction(
+                |(tags, triggers, configs, builds, meta)| {
+                    for row in &rows {
+                        let tree = match row.kind {
+                            Kind::Tags => tags,
+                            Kind::Triggers => triggers,
+                            Kind::Configs => configs,
+                            Kind::Builds => builds,
+                        };
+                        match &row.value {
+                            Some(value) => tree.insert(row.key.as_slice(), value.as_slice())?,
+                            None => tree.remove(row.key.as_slice())?,
+                        };
+                    }
+                    meta.insert(META_SEQ, &seq.to_be_bytes())?;
+                    Ok::<(), ConflictableTransactionError<std::convert::Infallible>>(())
+                },
+            );
+            match done {
+                Ok(()) => Ok(()),
+                Err(TransactionError::Storage(error)) => Err(error),
+                Err(TransactionError::Abort(never)) => match never {},
+            }
+        })
+    }
+
+    /// Makes everything so far survive a power cut: sled's flush hands it to the kernel, fsync to the disk.
+    pub(super) fn sync(&self) -> Result<(), Fault> {
+        failpoint::reach("database-before-sync").map_err(|error| Fault(error.to_string()))?;
+        guarded("flush", || self.db.flush())?;
+        let synced = sync_files(&self.dir).and_then(|()| sync_files(&self.dir.join("blobs")));
+        synced.map_err(|error| Fault(format!("sync it: {error}")))
+    }
+}
+
+impl Meta {
+    /// What a state says that begins now.
+    pub(super) fn new(seq: u64) -> Self {
+        Self { format: FORMAT, store_id: Uuid::new_v4(), seq }
+    }
+}
+
+fn sync_files(dir: &Path) -> std::io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        // sled replaces its snapshot files as it likes; one that just went needs no sync.
+        if path.is_file()
+            && let Ok(file) = File::open(&path)
+        {
+            file.sync_all()?;
+        }
+    }
+    super::spec::sync_dir(dir)
+}
+
+/// sled panics on some damaged files; here that is an answer like any other.
+fn guarded<T>(doing: &str, f: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Fault(format!("{doing} it: {error}"))),
+        Err(_) => Err(Fault(format!("{doing} it: sled panicked, as it does on a damaged file"))),
+    }
+}

@@ -1,5 +1,7 @@
 //! How politely a host is asked. Pure: time comes in.
 
+use std::time::Duration;
+
 /// What a host may be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -7,4 +9,46 @@ pub struct Limits {
     pub max_connections: usize,
     /// Requests that may leave in a second; `None` for no limit.
     pub requests_per_second: Option<f64>,
+}
+
+/// The requests that a host may still be sent, by the generic cell rate algorithm: one number instead of a bucket.
+///
+/// After a quiet while as many requests may leave at once as there are connections, then one per gap.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// The time between two requests at the full rate.
+    gap: Duration,
+    /// How far the requests may run ahead of the rate.
+    ahead: Duration,
+    /// When the next request would leave if all kept to the rate.
+    next: Duration,
+}
+
+impl Budget {
+    /// Nothing is spent yet.
+    pub(super) fn new(limits: Limits) -> Self {
+        let gap = limits.requests_per_second.map_or(Duration::ZERO, gap);
+        let burst = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
+        Self { gap, ahead: gap.saturating_mul(burst.saturating_sub(1)), next: Duration::ZERO }
+    }
+
+    /// Spends one request at the monotonic instant `now`.
+    ///
+    /// # Errors
+    /// How long to wait before asking again, if none is left.
+    pub(super) fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let wait = self.next.saturating_sub(self.ahead).saturating_sub(now);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.next = self.next.max(now).saturating_add(self.gap);
+        Ok(())
+    }
+}
+
+/// Rounded up, so that the rate is never exceeded; no rate is slower than one request an hour.
+fn gap(rate: f64) -> Duration {
+    const LONGEST: Duration = Duration::from_hours(1);
+    const SECOND: f64 = 1e9;
+    if rate > 0.0 { Duration::from_nanos((SECOND / rate).ceil() as u64).min(LONGEST) } else { LONGEST }
 }

@@ -1,5 +1,40 @@
-//! When to ask, and how politely.
+//! When to ask which registry about which tag, and how politely.
+//!
+//! ```text
+//!  Plan ──> cohort     which tags are asked for together, and at which phase of their interval   (pure)
+//!             │
+//!          schedule    which cohort is due                                                       (pure)
+//!             │ Round
+//!           poller     the loop: a round asks for its tags one after the other
+//!             │ Target
+//!           Resolve    the registry, and gate: no request leaves without a permit of its host's budget
+//!             │ Polled, or Trouble
+//!           poller ──> Observation to whoever decides;  condition: what is told, and how often
+//! ```
+//!
+//! It knows nothing of what was seen before, nor of what a new digest means: every answer is handed on, and the
+//! receiver compares.
 
+mod books;
 mod budget;
+mod clock;
+mod cohort;
+mod condition;
+mod gate;
+mod log;
+mod plan;
+mod poller;
+mod progress;
+mod resolve;
+mod schedule;
+mod status;
 
 pub use budget::Limits;
+pub use condition::{Condition, Trouble};
+pub use plan::{HostPlan, Mode, Plan, TagPlan};
+pub use poller::{Command, Observation, Outcome, Poller};
+pub use resolve::Resolve;
+pub use status::{HostStatus, Status, TagStatus};
+
+#[cfg(test)]
+mod tests;

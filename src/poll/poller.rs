@@ -1,0 +1,131 @@
+//! The loop: waits until a tag is due, asks, hands the answer on.
+//!
+//! One task for everything. What is in flight borrows the tags and the budgets, which never change; the loop alone
+//! keeps the books.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::books::{Answer, Books, Ground, prepare};
+use super::clock::Clock;
+use super::progress::Step;
+use super::{Mode, Plan, Resolve, Status, log};
+use crate::image::{Polled, TagRef};
+use crate::registry::Target;
+
+/// Polls every tag of a plan when it is due.
+#[derive(Debug)]
+pub struct Poller<R, W> {
+    /// What to poll.
+    pub plan: Plan,
+    /// How long to go on.
+    pub mode: Mode,
+    /// Whom to ask.
+    pub resolver: Arc<R>,
+    /// The wall clock. Only its first answer decides when tags are due; the others are shown to people.
+    pub wall: W,
+    /// Where every answer goes, an unchanged one too. While it is full, polls wait; when it is closed, polling ends.
+    pub observations: mpsc::Sender<Observation>,
+    /// What others want to know. Closing it ends polling, as [`Command::Stop`] does.
+    pub commands: mpsc::Receiver<Command>,
+}
+
+/// What a poll brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Which tag was polled.
+    pub tag: TagRef,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The tag points to this.
+    Resolved(Polled),
+    /// Nothing is known that was not known before; what went wrong is in the log and the status.
+    Unresolved,
+}
+
+/// What can be asked of polling while it goes on.
+#[derive(Debug)]
+pub enum Command {
+    /// How is everything doing?
+    Status(oneshot::Sender<Status>),
+    /// Polls in flight are dropped: a poll changes nothing, so nothing is lost.
+    Stop,
+}
+
+impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
+    /// Polls until it is stopped or, with [`Mode::Once`], until each tag was polled.
+    ///
+    /// Dropping it is as good as stopping it.
+    pub async fn run(mut self) {
+        let clock = Clock::new(self.wall);
+        let (ground, progress) = prepare(self.plan, self.mode, clock.now());
+        let mut books = Books::new(&ground, progress);
+        let asker = Asker { ground: &ground, resolver: &*self.resolver, observations: &self.observations };
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while let Some(step) = books.begin(clock.now()) {
+                in_flight.push(asker.ask(step));
+            }
+            let next_due = books.next_due();
+            if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
+                return;
+            }
+            // Cancel safe: a command not received stays in its channel, a poll not finished stays in `in_flight`,
+            // and the wait is computed anew.
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(Command::Status(reply)) => {
+                        // Who asked may have gone away.
+                        let _ = reply.send(books.status(clock.now()));
+                    }
+                    Some(Command::Stop) | None => return,
+                },
+                () = self.observations.closed() => return,
+                Some(answer) = in_flight.next() => {
+                    let next = answer.and_then(|answer| books.enter(answer, clock.now(), clock.wall()));
+                    in_flight.extend(next.map(|step| asker.ask(step)));
+                }
+                () = clock.reach(next_due) => {}
+            }
+        }
+    }
+}
+
+/// What a poll needs.
+struct Asker<'a, R> {
+    ground: &'a Ground,
+    resolver: &'a R,
+    observations: &'a mpsc::Sender<Observation>,
+}
+
+impl<R: Resolve> Asker<'_, R> {
+    /// Polls one tag. The answer leaves from here and not from the loop: a receiver that is slow holds up polls, but
+    /// not commands.
+    async fn ask(&self, step: Step) -> Option<Answer> {
+        let host = self.ground.hosts.get(step.host)?;
+        let tag = self.ground.tags.get(step.tag)?;
+        let neighbours = self.ground.tags.get(step.neighbours.clone())?;
+        let start = Instant::now();
+        let result = self.resolver.resolve(Target { tag, neighbours }, &host.gate).await;
+        let elapsed = start.elapsed();
+        log::polled(tag, &result, elapsed);
+        let (outcome, result) = match result {
+            Ok(polled) => (Outcome::Resolved(polled), Ok(())),
+            Err(trouble) => (Outcome::Unresolved, Err(trouble)),
+        };
+        // The loop sees by itself that nobody listens any more.
+        let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
+        Some(Answer { step, result, elapsed })
+    }
+}

@@ -1,0 +1,41 @@
+//! Whom to ask.
+
+use std::error::Error as _;
+
+use super::condition::Trouble;
+use crate::image::Polled;
+use crate::registry::{self, Gate, Registries, Target};
+
+/// Whoever knows what a tag points to: the registries, or a script in the tests.
+pub trait Resolve {
+    /// What the tag points to now. Every request asks `gate` first.
+    ///
+    /// # Errors
+    /// What went wrong, for this tag alone.
+    fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> impl Future<Output = Result<Polled, Trouble>>;
+}
+
+impl Resolve for Registries {
+    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Polled, Trouble> {
+        // The inherent function of the same name comes first in the search for methods.
+        self.resolve(target, gate).await.map_err(|error| Trouble::from(&error))
+    }
+}
+
+impl From<&registry::Error> for Trouble {
+    fn from(error: &registry::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self { kind: kind(error), message }
+    }
+}
+
+fn kind(error: &registry::Error) -> &'static str {
+    match error {
+        registry::Error::Stub => "stub",
+    }
+}

@@ -1,0 +1,45 @@
+//! What polling can say about itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Condition, Limits};
+use crate::image::TagRef;
+
+/// How every tag and every host is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Each polled tag, host by host.
+    pub tags: Vec<TagStatus>,
+    /// Each host, in the order of the plan.
+    pub hosts: Vec<HostStatus>,
+}
+
+/// How one tag is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagStatus {
+    /// Which tag.
+    pub tag: TagRef,
+    /// How long until the next poll: zero if it is due or going on, `None` if there is none.
+    pub next_poll: Option<Duration>,
+    /// When a poll last brought a digest, since polling began.
+    pub last_success: Option<Timestamp>,
+    /// What is wrong with it.
+    pub condition: Option<Condition>,
+}
+
+/// How one host is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostStatus {
+    /// Which host.
+    pub host: String,
+    /// How often it may be asked.
+    pub limits: Limits,
+    /// How many polls are in flight.
+    pub in_flight: usize,
+    /// How many of its tags are polled.
+    pub tags: usize,
+    /// How many of these have a condition.
+    pub failing: usize,
+}

@@ -1,9 +1,279 @@
-//! What went wrong with a registry, and what to do about it.
+//! What went wrong with a registry, split by what can be done about it.
 
-/// Why a tag could not be resolved.
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::clients::SetupError;
+use crate::image::TagRef;
+
+/// Why a tag could not be resolved. It concerns this tag alone, and nothing is forgotten for it (D17).
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// To be replaced.
-    #[error("stub")]
-    Stub,
+#[error("resolve {tag}: {trouble}")]
+pub struct Error {
+    /// The tag that was asked for.
+    pub tag: TagRef,
+    /// What came in between.
+    #[source]
+    pub trouble: Trouble,
+}
+
+/// What can come between a question and its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// 404: there is no such tag, or the registry does not show it to us.
+    #[error("{0}")]
+    Missing(Answer),
+    /// 401 or 403 to what was asked without a login, or with one that does not reach this far.
+    #[error("{answer}{advice}")]
+    Denied {
+        /// What came back.
+        answer: Answer,
+        /// What the user can do, if that is known.
+        advice: Advice,
+    },
+    /// The registry does not take the login. It is not tried again until its file changes.
+    #[error(
+        "registry rejected the login of user `{username}`: correct the password in {}, it is not sent again \
+         until that file changes",
+        password_file.display()
+    )]
+    CredentialsRejected {
+        /// Whose login.
+        username: String,
+        /// Where its password stands.
+        password_file: PathBuf,
+    },
+    /// The password could not be read, so nothing was sent.
+    #[error("read the password from {}: {reason}", path.display())]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: PasswordError,
+    },
+    /// The registry wants a way of logging in that this version does not speak.
+    #[error("registry asks for a {scheme} login, and {scheme} tokens are not supported by this version")]
+    LoginUnsupported {
+        /// The scheme of the registry's challenge, such as `Bearer`.
+        scheme: String,
+    },
+    /// 429: we ask too often.
+    #[error("{answer}")]
+    TooManyRequests {
+        /// What came back.
+        answer: Answer,
+        /// How long the registry wants us to wait, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// Any other status that is not an answer: asking again will not help.
+    #[error("{0}")]
+    Refused(Answer),
+    /// 5xx: the registry has trouble of its own.
+    #[error("{0}")]
+    Server(Answer),
+    /// No request can be made of the tag.
+    #[error("no request can be sent: {reason}")]
+    Address {
+        /// Why not.
+        reason: String,
+    },
+    /// There is no client to ask with.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// There was no answer.
+    #[error("{0}")]
+    Transport(Transport),
+    /// The registry sent us somewhere that we do not go.
+    #[error("registry redirects {0}")]
+    Redirect(Redirect),
+    /// The answer is not one that a registry may give.
+    #[error("registry's answer {0}")]
+    Malformed(Malformed),
+}
+
+/// What the user can do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Nothing is known that would help.
+    None,
+    /// The registry asked for a login, and none is configured.
+    Login,
+}
+
+/// Why a password could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// The file itself.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// A directory, a pipe, a device.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// There is nothing in it.
+    #[error("the file is empty")]
+    Empty,
+    /// It is not a password.
+    #[error("the file is longer than {0} bytes")]
+    TooLong(u64),
+    /// It cannot be sent.
+    #[error("the file is not UTF-8 text")]
+    NotText,
+}
+
+/// An exchange that ended without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transport {
+    /// How far it came.
+    pub stage: Stage,
+    /// What the innermost error says.
+    pub reason: String,
+    /// What the user can do, or nothing.
+    pub hint: &'static str,
+}
+
+/// How far an exchange came before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The host's name could not be looked up.
+    Dns,
+    /// No connection came about.
+    Connect,
+    /// There was a connection, and no trust.
+    Tls,
+    /// The time was over.
+    Timeout,
+    /// The connection broke, or what came over it was not HTTP.
+    Exchange,
+}
+
+/// Where we do not follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Redirect {
+    /// A chain without end.
+    #[error("more than {0} times")]
+    TooMany(usize),
+    /// From https to http: what follows could be read and changed on the way.
+    #[error("from https to http, which is not followed")]
+    ToHttp,
+    /// To an address with a login in it.
+    #[error("to an address with a login in it, which is not followed")]
+    Userinfo,
+    /// To nowhere: no `Location`, or none that is an http address.
+    #[error("to nowhere: it names no usable Location")]
+    Nowhere,
+}
+
+/// What makes an answer unusable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// More bytes than a manifest may have.
+    #[error("is longer than the {0} bytes that a manifest may have")]
+    TooLarge(usize),
+    /// Something else, such as a login page.
+    #[error("is not an image manifest: {0}")]
+    NotAManifest(String),
+    /// A manifest whose digest is another one at every look.
+    #[error("is a schema 1 manifest, which has no stable digest: push the image again with a current tool")]
+    Schema1,
+    /// Two media types for one body.
+    #[error("contradicts itself: Content-Type says `{header}`, the manifest says `{body}`")]
+    Contradiction {
+        /// The type in the header.
+        header: String,
+        /// The `mediaType` in the body.
+        body: String,
+    },
+}
+
+// === impl Error ===
+
+impl Error {
+    /// A short, stable word for logs and conditions.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.trouble.kind()
+    }
+
+    /// How long the registry wants us to wait, if it said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match &self.trouble {
+            Trouble::TooManyRequests { retry_after, .. } => *retry_after,
+            Trouble::Missing(_)
+            | Trouble::Denied { .. }
+            | Trouble::CredentialsRejected { .. }
+            | Trouble::Password { .. }
+            | Trouble::LoginUnsupported { .. }
+            | Trouble::Refused(_)
+            | Trouble::Server(_)
+            | Trouble::Address { .. }
+            | Trouble::Setup(_)
+            | Trouble::Transport(_)
+            | Trouble::Redirect(_)
+            | Trouble::Malformed(_) => None,
+        }
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// A short, stable word for logs and conditions.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing",
+            Self::Denied { .. } => "denied",
+            Self::CredentialsRejected { .. } => "credentials_rejected",
+            Self::Password { .. } => "password_unreadable",
+            Self::LoginUnsupported { .. } => "login_unsupported",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Refused(_) => "refused",
+            Self::Server(_) => "server_error",
+            Self::Address { .. } => "address",
+            Self::Setup(_) => "setup",
+            Self::Transport(transport) => transport.stage.kind(),
+            Self::Redirect(_) => "redirect_refused",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "",
+            Self::Login => ": it wants a login, set username and password_file for this registry",
+        })
+    }
+}
+
+// === impl Transport ===
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phrase = match self.stage {
+            Stage::Dns => "look up the registry's address",
+            Stage::Connect => "connect to the registry",
+            Stage::Tls => "agree on TLS with the registry",
+            Stage::Timeout => "wait for the registry's answer",
+            Stage::Exchange => "talk to the registry",
+        };
+        write!(f, "{phrase}: {}{}", self.reason, self.hint)
+    }
+}
+
+impl Stage {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Exchange => "exchange",
+        }
+    }
 }

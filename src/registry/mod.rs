@@ -1,13 +1,40 @@
 //! One question: what does this tag point to?
+//!
+//! ```text
+//! Registries::resolve ─> v2 (HEAD or GET) ─> host (its login, what was learnt) ─> transport (redirects, bounds)
+//! ```
+//! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::image::{Polled, TagRef};
 
+mod answer;
+mod challenge;
+mod clients;
 mod error;
+mod failure;
+mod host;
+mod keychain;
+mod manifest;
+mod resolved;
+mod transport;
+mod v2;
+mod verdict;
 
-pub use error::Error;
+pub use answer::Answer;
+pub use clients::SetupError;
+pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
+pub use resolved::Resolved;
+
+use clients::Clients;
+use host::Host;
+
+/// How long one exchange may take where nothing else is configured.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is configured for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +47,7 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The login, if there is one.
     pub credentials: Option<Credentials>,
-    /// How long one request may take, its body included.
+    /// How long one request may take, its redirects and its body included.
     pub timeout: Duration,
 }
 
@@ -58,23 +85,76 @@ impl Gate for Open {
 
 /// The registries, each with its connections, its login and what was learnt about it.
 #[derive(Debug)]
-pub struct Registries {}
+pub struct Registries {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    hosts: BTreeMap<Box<str>, Arc<Host>>,
+    clients: Clients,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// What holds for a host that nothing is configured for.
+    #[must_use]
+    pub fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            insecure: false,
+            ca_file: None,
+            credentials: None,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+}
+
+// === impl Registries ===
 
 impl Registries {
     /// Clients for all configured hosts; hosts without settings get the defaults.
     ///
     /// # Errors
     /// If a `ca_file` cannot be read or holds no certificate.
-    pub fn new(_settings: &[Settings]) -> Result<Self, Error> {
-        Ok(Self {})
+    pub fn new(settings: &[Settings]) -> Result<Self, SetupError> {
+        let mut known = Known::default();
+        for settings in settings {
+            known.add(settings)?;
+        }
+        Ok(Self { known: Mutex::new(known) })
     }
 
     /// What the tag points to now.
     ///
     /// # Errors
     /// What went wrong, for this tag alone.
-    pub async fn resolve(&self, _target: Target<'_>, gate: &impl Gate) -> Result<Polled, Error> {
-        gate.permit().await;
-        Err(Error::Stub)
+    pub async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Polled, Error> {
+        let tag = target.tag;
+        let explain = |trouble| Error { tag: tag.clone(), trouble };
+        let host = self.host(tag.host()).map_err(|error| explain(error.into()))?;
+        v2::resolve(&host, tag, gate).await.map_err(explain)
+    }
+
+    fn host(&self, name: &str) -> Result<Arc<Host>, SetupError> {
+        let mut known = self.lock();
+        match known.hosts.get(name) {
+            Some(host) => Ok(Arc::clone(host)),
+            None => known.add(&Settings::new(name)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
+        let client = self.clients.client(settings)?;
+        let host = Arc::new(Host::new(settings, client));
+        self.hosts.insert(settings.host.as_str().into(), Arc::clone(&host));
+        Ok(host)
     }
 }

@@ -1,0 +1,63 @@
+use super::*;
+
+const NOW: &str = "2026-11-01T12:00:00Z";
+
+fn wait(text: &str) -> Option<Duration> {
+    retry_after(text, NOW.parse().unwrap())
+}
+
+#[test]
+fn retry_after_is_read_as_seconds_and_as_a_date() {
+    assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+    assert_eq!(wait(" 120 "), Some(Duration::from_secs(120)));
+    assert_eq!(wait("Sun, 01 Nov 2026 12:01:30 GMT"), Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn a_wait_is_never_shorter_than_a_second_nor_longer_than_six_hours() {
+    assert_eq!(wait("0"), Some(Duration::from_secs(1)));
+    assert_eq!(wait("Sun, 01 Nov 2026 11:00:00 GMT"), Some(Duration::from_secs(1)));
+    assert_eq!(wait("18446744073709551615"), Some(Duration::from_secs(21_600)));
+    assert_eq!(wait("Tue, 01 Nov 2033 12:00:00 GMT"), Some(Duration::from_secs(21_600)));
+}
+
+#[test]
+fn a_retry_after_that_is_neither_is_no_wish() {
+    for text in ["", "soon", "-3", "1.5", "880.092µs", "2026-11-01"] {
+        assert_eq!(wait(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_remark_is_the_code_and_message_of_the_first_error() {
+    let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"3"}},{"code":"X"}]}"#;
+    assert_eq!(remark(body).as_deref(), Some("MANIFEST_UNKNOWN: manifest unknown"));
+    assert_eq!(remark(br#"{"errors":[{"code":"UNAVAILABLE"}]}"#).as_deref(), Some("UNAVAILABLE"));
+}
+
+#[test]
+fn a_body_of_another_form_brings_no_remark() {
+    for body in [&b""[..], b"<html>", b"{}", br#"{"errors":[]}"#, br#"{"errors":"no"}"#, &[0xff, 0xfe]] {
+        assert_eq!(remark(body), None);
+    }
+}
+
+#[test]
+fn a_remark_cannot_break_a_log_line_nor_fill_a_disk() {
+    let long = "x".repeat(10_000);
+    let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"a\nb\u001b[31m{long}"}}]}}"#);
+    let remark = remark(body.as_bytes()).unwrap();
+    assert!(remark.starts_with(r"DENIED: a\nb\u{1b}[31mxxx"), "{remark}");
+    assert!(remark.len() < 250, "{}", remark.len());
+    assert!(remark.ends_with('…'));
+}
+
+#[test]
+fn an_answer_names_the_status_and_who_gave_it() {
+    let mut answer = Answer { status: StatusCode::TOO_MANY_REQUESTS, elsewhere: None, remark: None };
+    assert_eq!(answer.to_string(), "registry answered 429 Too Many Requests");
+    answer.remark = Some("TOOMANYREQUESTS: slow down".into());
+    assert_eq!(answer.to_string(), "registry answered 429 Too Many Requests (TOOMANYREQUESTS: slow down)");
+    answer.elsewhere = Some("cdn.example.com".into());
+    assert!(answer.to_string().starts_with("cdn.example.com, where the registry redirects to, answered 429"));
+}

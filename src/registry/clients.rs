@@ -1,0 +1,141 @@
+//! One HTTP client per TLS identity, kept for ever, as each holds a connection pool and a parsed CA store.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
+
+use super::Settings;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Public servers and NATs close idle connections at 60 to 90 seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Idle ones are as many as were busy at once, which the budget of the host bounds; this is only a ceiling.
+const MOST_IDLE_PER_HOST: usize = 32;
+/// A bundle of every public CA has a quarter of a megabyte.
+const LARGEST_CA_FILE: u64 = 8 * 1024 * 1024;
+
+/// Why the registries could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A `ca_file` that cannot be read.
+    #[error("read the ca_file {} of registry {host}: {source}", path.display())]
+    CaFile {
+        /// The registry.
+        host: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A `ca_file` that is not what it should be.
+    #[error("the ca_file {} of registry {host} holds no usable PEM certificate", path.display())]
+    NoCertificate {
+        /// The registry.
+        host: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The TLS library refused to start.
+    #[error("set up the HTTP client for registry {host}: {reason}")]
+    Client {
+        /// The registry.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What makes two hosts need different clients.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    ca_file: Option<PathBuf>,
+    route: Route,
+}
+
+/// Whether the proxy that the environment names is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Route {
+    /// The environment decides.
+    Environment,
+    /// A proxy elsewhere cannot reach this machine's loopback.
+    Direct,
+}
+
+/// The clients that were needed so far.
+#[derive(Debug, Default)]
+pub(super) struct Clients(BTreeMap<Identity, Client>);
+
+impl Clients {
+    /// The client for a host, made if no host before had the same TLS identity.
+    pub(super) fn client(&mut self, settings: &Settings) -> Result<Client, SetupError> {
+        let route = if is_loopback(&settings.host) { Route::Direct } else { Route::Environment };
+        let identity = Identity { ca_file: settings.ca_file.clone(), route };
+        if let Some(client) = self.0.get(&identity) {
+            return Ok(client.clone());
+        }
+        let client = build(&identity, &settings.host)?;
+        self.0.insert(identity, client.clone());
+        Ok(client)
+    }
+}
+
+/// On a machine without a CA store the builder gives up, although plain http needs none: then no CA is trusted, and
+/// https fails where it is used, with an error that asks for a `ca_file`.
+fn build(identity: &Identity, host: &str) -> Result<Client, SetupError> {
+    let Identity { ca_file, route } = identity;
+    let Some(path) = ca_file else {
+        let without_roots = || base(*route).tls_certs_only([]).build();
+        return base(*route)
+            .build()
+            .or_else(|_| without_roots())
+            .map_err(|error| SetupError::Client { host: host.to_owned(), reason: format!("{error:?}") });
+    };
+    let certificates = read_certificates(path, host)?;
+    let unusable = |_| SetupError::NoCertificate { host: host.to_owned(), path: path.clone() };
+    base(*route).tls_certs_merge(certificates).build().map_err(unusable)
+}
+
+fn base(route: Route) -> ClientBuilder {
+    let builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MOST_IDLE_PER_HOST)
+        .tcp_keepalive(KEEPALIVE);
+    match route {
+        Route::Environment => builder,
+        Route::Direct => builder.no_proxy(),
+    }
+}
+
+fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupError> {
+    let unreadable = |source| SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source };
+    let mut pem = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LARGEST_CA_FILE).read_to_end(&mut pem).map_err(unreadable)?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(SetupError::NoCertificate { host: host.to_owned(), path: path.to_owned() }),
+    }
+}
+
+/// `localhost`, `127.0.0.1:5000`, `[::1]:5000`.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        Some(_) | None => host,
+    };
+    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The OCI distribution protocol: a tag's digest by HEAD, or by GET where HEAD is of no use.
+//!
+//! An unchanged tag costs one HEAD on a host that answers HEAD, and one GET on one that does not (invariant 4).
+
+use jiff::Timestamp;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, StatusCode, Url};
+use tokio::time::Instant;
+
+use super::answer::retry_after;
+use super::error::{Advice, Trouble};
+use super::host::Host;
+use super::transport::Reply;
+use super::verdict::{First, Symptom};
+use super::{Gate, manifest};
+use crate::image::{Polled, TagRef};
+
+/// The specification asks for four megabytes at least; containers/image and distribution allow four binary ones.
+const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// What a HEAD brought.
+enum Headed {
+    Answered(Polled),
+    Useless(Symptom, Reply),
+}
+
+/// What the tag points to now.
+pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Polled, Trouble> {
+    let url = host.manifest_url(tag)?;
+    let first = host.verdict().first(Instant::now());
+    let symptom = match first {
+        First::Get => return get(host, url, gate).await,
+        First::Head => match head(host, url.clone(), gate).await? {
+            Headed::Answered(polled) => {
+                host.verdict().head_answered();
+                return Ok(polled);
+            }
+            Headed::Useless(symptom, reply) if !host.verdict().wants_get(symptom) => {
+                return Err(refusal(reply).await);
+            }
+            Headed::Useless(symptom, _) => symptom,
+        },
+    };
+    let polled = get(host, url, gate).await?;
+    host.verdict().get_answered(symptom, Instant::now());
+    Ok(polled)
+}
+
+async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble> {
+    let reply = host.ask(Method::HEAD, url, gate).await?;
+    let symptom = match reply.status().as_u16() {
+        200 => match manifest::from_head(reply.headers()).map_err(Trouble::Malformed)? {
+            Some(polled) => return Ok(Headed::Answered(polled)),
+            None => Symptom::Silent,
+        },
+        404 => Symptom::NotFound,
+        400 | 405 | 406 => Symptom::NotAllowed,
+        500..=599 => Symptom::ServerError,
+        _ => return Err(refusal(reply).await),
+    };
+    Ok(Headed::Useless(symptom, reply))
+}
+
+async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Polled, Trouble> {
+    let mut reply = host.ask(Method::GET, url, gate).await?;
+    if reply.status() != StatusCode::OK {
+        return Err(refusal(reply).await);
+    }
+    let body = reply.body(LARGEST_MANIFEST).await?;
+    manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)
+}
+
+/// What a status means that is not the answer.
+async fn refusal(mut reply: Reply) -> Trouble {
+    let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
+    let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
+    let answer = reply.answer().await;
+    match answer.status.as_u16() {
+        401 | 403 => Trouble::Denied { answer, advice: Advice::None },
+        404 => Trouble::Missing(answer),
+        429 => Trouble::TooManyRequests { answer, retry_after },
+        500..=599 => Trouble::Server(answer),
+        _ => Trouble::Refused(answer),
+    }
+}

@@ -1,0 +1,90 @@
+//! Whether a host's HEAD can be relied on. Pure: time comes in.
+//!
+//! ```text
+//!                HEAD answers                     HEAD is of no use, GET answers
+//!  Unknown ───────────────────> Heads ──────────────────────────────────────────> GetsOnly
+//!     │                           ^        HEAD answers, tried once an hour           │ ^
+//!     │                           └────────────────────────────────────────────────────┘ │
+//!     └──────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//! A GET counts as a pull on Docker Hub, so a host goes to `GetsOnly` only on evidence, and never stays there for good.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a host is asked by GET alone before HEAD gets another chance.
+pub(super) const HEAD_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// What is known about a host's HEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Verdict {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It has answered HEAD with a digest.
+    Heads,
+    /// Its HEAD is of no use, its GET is.
+    GetsOnly {
+        /// When HEAD was tried last.
+        since: Instant,
+    },
+}
+
+/// What to send first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// A HEAD: it costs the registry least, and the user nothing.
+    Head,
+    /// A GET: HEAD would be a request for nothing.
+    Get,
+}
+
+/// Why the answer to a HEAD was of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Symptom {
+    /// 404, which some registries say to every HEAD (Nexus).
+    NotFound,
+    /// 400, 405 or 406: HEAD itself is refused.
+    NotAllowed,
+    /// 5xx: broken for HEAD, or broken for now.
+    ServerError,
+    /// 200 without a digest or without a media type.
+    Silent,
+}
+
+impl Verdict {
+    /// What to send first. Once an hour this lets one HEAD through to a host that is asked by GET.
+    pub(super) fn first(&mut self, now: Instant) -> First {
+        match self {
+            Self::Unknown | Self::Heads => First::Head,
+            Self::GetsOnly { since } if now.duration_since(*since) < HEAD_AGAIN => First::Get,
+            Self::GetsOnly { since } => {
+                *since = now;
+                First::Head
+            }
+        }
+    }
+
+    /// Whether a GET may say more than the HEAD did. A host that is known to answer HEAD is believed when it says 404.
+    pub(super) fn wants_get(self, symptom: Symptom) -> bool {
+        !(self == Self::Heads && symptom == Symptom::NotFound)
+    }
+
+    /// HEAD brought a digest.
+    pub(super) fn head_answered(&mut self) {
+        *self = Self::Heads;
+    }
+
+    /// GET brought a manifest after HEAD had shown `symptom`.
+    ///
+    /// A 5xx of a host that is known to answer HEAD was bad luck, and an hour of GETs would cost pulls.
+    pub(super) fn get_answered(&mut self, symptom: Symptom, now: Instant) {
+        if !(*self == Self::Heads && symptom == Symptom::ServerError) {
+            *self = Self::GetsOnly { since: now };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

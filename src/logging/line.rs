@@ -58,7 +58,8 @@ impl Line {
     /// Lines could not be written, and it cannot be told which.
     pub(super) fn lost(lines: u64) -> Self {
         let mut line = Self::empty(Level::WARN, "");
-        line.event = Some(String::from("log_lines_lost"));
+        let event = "log_lines_lost";
+        line.event = Some(event.to_owned());
         line.message = String::from("stderr took no more lines for a while");
         line.fields.push(("lines", lines.into()));
         line

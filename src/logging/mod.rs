@@ -16,6 +16,8 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 #[cfg(test)]
 pub(crate) mod capture;
+#[cfg(test)]
+pub(crate) mod catalog;
 mod line;
 mod sink;
 #[cfg(test)]

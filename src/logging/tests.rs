@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use serde_json::json;
 
 use super::line::{Line, Look};
-use super::{capture, heard, sink};
+use super::{capture, catalog, heard, sink};
 
 #[test]
 fn json_is_one_flat_object_a_line_in_a_fixed_order() {
@@ -177,4 +177,31 @@ impl Write for Closed {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+#[test]
+fn every_event_in_the_sources_is_in_the_table() {
+    let table = catalog::table();
+    let unknown: Vec<String> =
+        catalog::in_sources().into_iter().filter(|event| !table.contains_key(event)).collect();
+    assert_eq!(unknown, Vec::<String>::new(), "logged, but not told in docs/events.md");
+}
+
+#[test]
+fn every_event_of_the_table_has_one_example_that_it_allows() {
+    let examples = catalog::examples();
+    examples.iter().for_each(catalog::check);
+    let shown: Vec<&str> = examples.iter().filter_map(|line| line["event"].as_str()).collect();
+    let mut without: Vec<String> = catalog::table().into_keys().collect();
+    without.retain(|event| shown.iter().filter(|shown| **shown == event).count() != 1);
+    assert_eq!(without, Vec::<String>::new());
+}
+
+#[test]
+fn the_example_lines_look_as_the_log_writes_them() {
+    let example = catalog::examples().into_iter().find(|line| line["event"] == "log_lines_lost").unwrap();
+    let at = example["timestamp"].as_str().unwrap().parse().unwrap();
+    let lines = example["lines"].as_u64().unwrap();
+    let written = Look::Json.render(&Line::lost(lines), at);
+    assert!(catalog::document().contains(&written), "{written}");
 }

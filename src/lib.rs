@@ -2,6 +2,7 @@
 //! moves.
 
 pub mod config;
+pub mod control;
 pub mod controller;
 pub mod daemon;
 mod failpoint;

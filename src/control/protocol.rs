@@ -1,0 +1,42 @@
+//! What is said over the control socket, which is also what `--json` prints.
+//!
+//! Fields are only ever added; a client skips those it does not know.
+
+use serde::{Deserialize, Serialize};
+
+mod build;
+mod config;
+mod status;
+
+pub use build::{
+    Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, Phase, Spec,
+};
+pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
+pub use status::{Condition, ConditionKind, Held, Registry, Status, StatusQuery, Tag, Totals};
+
+pub use crate::controller::{BuildKey, ConfigKey};
+pub use crate::image::{Digest, TagRef};
+
+/// Why a call was refused, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong.
+    pub error: String,
+    /// What to do, where there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// What is wrong.
+    #[must_use]
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), hint: None }
+    }
+
+    /// And what to do about it.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}

@@ -1,0 +1,166 @@
+//! Builds, in short and in full.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{BuildKey, Digest, TagRef};
+
+/// Which builds are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildsQuery {
+    /// Only those of this build config, `[NAMESPACE/]NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_config: Option<String>,
+}
+
+/// Builds, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Builds {
+    /// The newest of them.
+    pub builds: Vec<Build>,
+    /// How many older ones were left out.
+    pub left_out: usize,
+}
+
+/// Which build is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildName {
+    /// `[NAMESPACE/]NAME-NUMBER`; the namespace may be left out where only one fits.
+    pub build: String,
+}
+
+/// A build, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// `namespace/name-number`.
+    pub build: BuildKey,
+    /// The same over attempts and restarts.
+    pub id: Uuid,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why, where the phase alone does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What brought it about.
+    pub cause: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its newest attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// When its next attempt is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<Timestamp>,
+    /// How many attempts were started.
+    pub attempts: u32,
+    /// A person asked for it to stop, and it has not yet.
+    pub cancel_asked: bool,
+}
+
+/// Where a build stands, as OpenShift spells it (F37).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "told at the controller's Phase")]
+pub enum Phase {
+    New,
+    Pending,
+    Running,
+    Complete,
+    Failed,
+    Error,
+    Cancelled,
+}
+
+/// A build, with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildDetail {
+    /// In short.
+    #[serde(flatten)]
+    pub build: Build,
+    /// `Serial` or `SerialLatestOnly`, as it was when the build was made.
+    pub run_policy: String,
+    /// How many attempts were cut off through no fault of the build.
+    pub interruptions: u32,
+    /// The newest attempts, oldest first.
+    pub history: Vec<Attempt>,
+    /// What the build says it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<BuiltImage>,
+    /// What it is given; none if that file cannot be read any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+    /// Where its output is.
+    pub log: PathBuf,
+}
+
+/// One run of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began.
+    pub started: Timestamp,
+    /// How it ended; none while it may be alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+}
+
+/// An image that a build says it made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltImage {
+    /// Where it was pushed to.
+    pub reference: String,
+    /// Its digest there.
+    pub digest: Digest,
+}
+
+/// What a build is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What brought it about.
+    pub causes: Vec<Cause>,
+    /// The image it is made from.
+    pub base_image: Image,
+    /// The command, filled in.
+    pub command: Vec<String>,
+    /// Where it runs; its own directory if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<PathBuf>,
+    /// The names of its additional environment; the values stay with the daemon.
+    pub env: Vec<String>,
+    /// Free words.
+    pub labels: BTreeMap<String, String>,
+    /// How long one attempt may run, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Why a build was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// `image-change`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The image that moved.
+    pub image: Image,
+    /// What was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_digest: Option<Digest>,
+}
+
+/// An image at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The tag it was found under.
+    pub tag: TagRef,
+    /// The immutable reference.
+    pub reference: String,
+    /// Its digest; none on a v1 registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}

@@ -1,0 +1,191 @@
+//! The daemon's end: calls become [`Request`]s, answers become JSON.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::{mpsc, oneshot};
+
+use super::limit::Limited;
+use super::protocol::{
+    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, Problem, ReleaseQuery,
+    Released, Status, StatusQuery,
+};
+use super::{Listener, output, route};
+
+/// How long the daemon may take to answer: it may be waiting for a disk.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// How long open calls may go on once the daemon stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Connections open at once; more wait.
+const CONNECTIONS: usize = 64;
+
+/// The longest body of a call, in bytes.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// A call, to be answered by whoever owns the daemon's mind.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "one variant a route")]
+pub enum Request {
+    Status(StatusQuery, Reply<Status>),
+    Configs(ConfigsQuery, Reply<Vec<Config>>),
+    Builds(BuildsQuery, Reply<Builds>),
+    Build(BuildName, Reply<BuildDetail>),
+    Cancel(BuildName, Reply<Build>),
+    Release(ReleaseQuery, Reply<Released>),
+}
+
+/// Where the answer to a call goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Why a call is not answered as it was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The call makes no sense.
+    Malformed(Problem),
+    /// What it names is not there.
+    NotFound(Problem),
+    /// What it names is not in a state for that.
+    Conflict(Problem),
+    /// Not now.
+    Unavailable(Problem),
+}
+
+#[derive(Debug, Clone)]
+struct Daemon(mpsc::Sender<Request>);
+
+/// Serves calls until `shutdown` completes, and those under way a moment longer. The socket's file is gone then.
+pub async fn serve(
+    listener: Listener,
+    requests: mpsc::Sender<Request>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let Listener { socket, file } = listener;
+    let (stopping, stopped) = oneshot::channel::<()>();
+    let signal = async move {
+        shutdown.await;
+        drop(file);
+        drop(stopping);
+    };
+    let socket = Limited::new(socket, CONNECTIONS);
+    let server = axum::serve(socket, router(Daemon(requests))).with_graceful_shutdown(signal);
+    let too_long = async {
+        let _ = stopped.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    // Both futures may be dropped at any time: nothing is stored here.
+    tokio::select! {
+        _ = server => {}
+        () = too_long => {}
+    }
+}
+
+fn router(daemon: Daemon) -> Router {
+    let nowhere = || async { Refusal::NotFound(Problem::new("there is no such call")) };
+    Router::new()
+        .route(route::STATUS, get(status))
+        .route(route::CONFIGS, get(configs))
+        .route(route::BUILDS, get(builds))
+        .route(route::BUILD, get(build))
+        .route(route::LOG, get(log))
+        .route(route::CANCEL, post(cancel))
+        .route(route::RELEASE, post(release))
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .with_state(daemon)
+}
+
+type Asked<T> = Result<Query<T>, QueryRejection>;
+type Sent<T> = Result<Json<T>, JsonRejection>;
+type Answer<T> = Result<Json<T>, Refusal>;
+
+async fn status(State(daemon): State<Daemon>, query: Asked<StatusQuery>) -> Answer<Status> {
+    let Query(query) = query?;
+    daemon.ask(|reply| Request::Status(query, reply)).await.map(Json)
+}
+
+async fn configs(State(daemon): State<Daemon>, query: Asked<ConfigsQuery>) -> Answer<Vec<Config>> {
+    let Query(query) = query?;
+    daemon.ask(|reply| Request::Configs(query, reply)).await.map(Json)
+}
+
+async fn builds(State(daemon): State<Daemon>, query: Asked<BuildsQuery>) -> Answer<Builds> {
+    let Query(query) = query?;
+    daemon.ask(|reply| Request::Builds(query, reply)).await.map(Json)
+}
+
+async fn build(State(daemon): State<Daemon>, query: Asked<BuildName>) -> Answer<BuildDetail> {
+    let Query(name) = query?;
+    daemon.ask(|reply| Request::Build(name, reply)).await.map(Json)
+}
+
+async fn log(State(daemon): State<Daemon>, query: Asked<BuildName>) -> Result<Response, Refusal> {
+    let Query(name) = query?;
+    let detail = daemon.ask(|reply| Request::Build(name, reply)).await?;
+    let file = output::open(detail.log).await.map_err(|error| {
+        let problem = Problem::new(format!("read the log of {}: {error}", detail.build.build));
+        Refusal::NotFound(problem.hint("a build has a log from its first attempt on"))
+    })?;
+    Ok(Body::from_stream(output::chunks(file)).into_response())
+}
+
+async fn cancel(State(daemon): State<Daemon>, body: Sent<BuildName>) -> Answer<Build> {
+    let Json(name) = body?;
+    daemon.ask(|reply| Request::Cancel(name, reply)).await.map(Json)
+}
+
+async fn release(State(daemon): State<Daemon>, body: Sent<ReleaseQuery>) -> Answer<Released> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Release(query, reply)).await.map(Json)
+}
+
+impl Daemon {
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.0.send(request(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        match tokio::time::timeout(ANSWER, asked).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Refusal::Unavailable(Problem::new("the daemon is stopping"))),
+            Err(_) => {
+                Err(Refusal::Unavailable(Problem::new("the daemon is busy and did not answer in time").hint(
+                    "its log tells what it waits for; a call that changes something may still take effect",
+                )))
+            }
+        }
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Malformed(Problem::new(rejection.body_text()))
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::Malformed(Problem::new(rejection.body_text()))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, problem) = match self {
+            Self::Malformed(problem) => (StatusCode::BAD_REQUEST, problem),
+            Self::NotFound(problem) => (StatusCode::NOT_FOUND, problem),
+            Self::Conflict(problem) => (StatusCode::CONFLICT, problem),
+            Self::Unavailable(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem),
+        };
+        (status, Json(problem)).into_response()
+    }
+}

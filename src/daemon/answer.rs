@@ -1,0 +1,67 @@
+//! What the control socket answers: the controller's mind and the poller's, in the words of the protocol.
+//!
+//! Pure. What changes something is only checked here; the daemon then decides, stores and answers.
+
+mod build;
+mod config;
+mod name;
+mod status;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::control::protocol::Condition;
+use crate::image::TagRef;
+use crate::poll;
+
+pub use build::{build, builds, check_cancel, summary};
+pub use config::{check_release, configs, holds, stale_since};
+pub use name::{find_build, find_config};
+pub use status::{status, totals};
+
+/// What the daemon knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// When it started.
+    pub started: Timestamp,
+    /// Where its state is.
+    pub state_dir: PathBuf,
+    /// Whether it is about to stop.
+    pub draining: bool,
+}
+
+/// What the poller knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Polling {
+    /// Every watched tag.
+    pub tags: HashMap<TagRef, PolledTag>,
+    /// Every host they are on.
+    pub hosts: Vec<PolledHost>,
+}
+
+/// How the looks at a tag go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolledTag {
+    /// When it is looked at next.
+    pub next_poll: Option<Timestamp>,
+    /// When a look last succeeded.
+    pub last_success: Option<Timestamp>,
+    /// What is wrong with it.
+    pub condition: Option<Condition>,
+}
+
+/// How a host is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolledHost {
+    /// `registry.example.com:5000`.
+    pub host: String,
+    /// What it may be asked.
+    pub limits: poll::Limits,
+    /// Polls under way.
+    pub in_flight: usize,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Builds, in short and in full.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::super::words;
+use super::name::{find_build, find_config_with_builds};
+use crate::control::Refusal;
+use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
+use crate::controller::{
+    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage, RunPolicy,
+};
+
+/// How many builds one answer holds: enough to read, and to keep the daemon's other work waiting no longer.
+const LISTED: usize = 1000;
+
+/// The builds that are asked for, newest first.
+///
+/// # Errors
+/// If the build config is not there.
+pub fn builds(controller: &Controller, query: &BuildsQuery) -> Result<Builds, Refusal> {
+    let mut found: Vec<(&BuildKey, &Build)> = Vec::new();
+    let records = controller.records();
+    match &query.build_config {
+        Some(text) => found.extend(records.builds_of(&find_config_with_builds(controller, text)?)),
+        None => found.extend(records.builds.iter().map(|(key, build)| (key, &**build))),
+    }
+    found.sort_by_key(|(key, build)| (Reverse(build.created), Reverse(key.number)));
+    let builds = found.iter().take(LISTED).map(|(key, build)| summary(key, build)).collect();
+    Ok(Builds { builds, left_out: found.len().saturating_sub(LISTED) })
+}
+
+/// A build, in short.
+#[must_use]
+pub fn summary(key: &BuildKey, build: &Build) -> protocol::Build {
+    protocol::Build {
+        build: key.clone(),
+        id: build.id,
+        phase: phase(&build.phase),
+        reason: words::phase_reason(&build.phase),
+        cause: words::cause(build.urgency).to_owned(),
+        created: build.created,
+        started: build.history.last().map(|attempt| attempt.started),
+        ended: build.ended,
+        next_attempt: next_attempt(&build.phase),
+        attempts: build.attempts,
+        cancel_asked: build.cancel_asked,
+    }
+}
+
+/// A build, in full; `spec` is what its file says it is given, and `builds_dir` where such files are.
+///
+/// # Errors
+/// If the build is not there.
+pub fn build(
+    controller: &Controller,
+    key: &BuildKey,
+    spec: Option<&BuildSpec>,
+    builds_dir: &Path,
+) -> Result<protocol::BuildDetail, Refusal> {
+    let build = record(controller, key)?;
+    let images = build.images.iter();
+    Ok(protocol::BuildDetail {
+        build: summary(key, build),
+        run_policy: match build.run_policy {
+            RunPolicy::Serial => "Serial".to_owned(),
+            RunPolicy::SerialLatestOnly => "SerialLatestOnly".to_owned(),
+        },
+        interruptions: build.interruptions,
+        history: build.history.iter().map(attempt).collect(),
+        images: images
+            .map(|image| protocol::BuiltImage {
+                reference: image.reference.to_string(),
+                digest: image.digest.clone(),
+            })
+            .collect(),
+        spec: spec.map(given),
+        log: words::build_dir(builds_dir, key).join("log"),
+    })
+}
+
+/// The build that a person wants to call off.
+///
+/// # Errors
+/// If it is not there, or if it has ended.
+pub fn check_cancel(controller: &Controller, text: &str) -> Result<BuildKey, Refusal> {
+    let key = find_build(controller, text)?;
+    let build = record(controller, &key)?;
+    if build.phase.is_terminal() {
+        let problem = format!("build {key} has ended already: it is {}", build.phase.name());
+        return Err(Refusal::Conflict(Problem::new(problem)));
+    }
+    Ok(key)
+}
+
+fn record<'a>(controller: &'a Controller, key: &BuildKey) -> Result<&'a Build, Refusal> {
+    let gone = || Refusal::NotFound(Problem::new(format!("build {key} is not kept any more")));
+    controller.records().builds.get(key).map(|build| &**build).ok_or_else(gone)
+}
+
+fn phase(phase: &Phase) -> protocol::Phase {
+    match phase {
+        Phase::New => protocol::Phase::New,
+        Phase::Pending { .. } => protocol::Phase::Pending,
+        Phase::Running => protocol::Phase::Running,
+        Phase::Complete => protocol::Phase::Complete,
+        Phase::Failed(_) => protocol::Phase::Failed,
+        Phase::Error(_) => protocol::Phase::Error,
+        Phase::Cancelled(_) => protocol::Phase::Cancelled,
+    }
+}
+
+fn next_attempt(phase: &Phase) -> Option<Timestamp> {
+    let Phase::Pending { since, wait } = phase else { return None };
+    since.checked_add(*wait).ok()
+}
+
+fn attempt(attempt: &Attempt) -> protocol::Attempt {
+    let outcome = attempt.outcome.as_ref();
+    protocol::Attempt {
+        number: attempt.number,
+        started: attempt.started,
+        outcome: outcome.map(|outcome| words::outcome(outcome).unwrap_or_else(|| "complete".to_owned())),
+    }
+}
+
+/// Values of the environment may be private, so only their names leave the daemon.
+fn given(spec: &BuildSpec) -> protocol::Spec {
+    protocol::Spec {
+        causes: spec.causes.iter().map(cause).collect(),
+        base_image: image(&spec.base_image),
+        command: spec.command.clone(),
+        working_dir: spec.working_dir.clone(),
+        env: spec.env.iter().map(|(name, _)| name.clone()).collect(),
+        labels: spec.labels.clone(),
+        timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn cause(cause: &Cause) -> protocol::Cause {
+    match cause {
+        Cause::ImageChange { image: new, old_digest } => protocol::Cause {
+            kind: cause.name().to_owned(),
+            image: image(new),
+            old_digest: old_digest.clone(),
+        },
+    }
+}
+
+fn image(image: &PinnedImage) -> protocol::Image {
+    protocol::Image {
+        tag: image.tag.clone(),
+        reference: image.reference.to_string(),
+        digest: image.digest.clone(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Where everything stands.
+
+use std::collections::{HashMap, HashSet};
+
+use super::build::summary;
+use super::config::{holds, stale_since};
+use super::{Facts, PolledHost, PolledTag, Polling};
+use crate::control::Refusal;
+use crate::control::protocol::{self, Held, Phase, Problem, Status, StatusQuery, Tag, Totals};
+use crate::controller::{BuildConfig, ConfigKey, Controller};
+use crate::image::TagRef;
+
+/// Where everything stands, or all that concerns the tags that are asked for.
+///
+/// # Errors
+/// If a tag is asked for that is not watched.
+pub fn status(
+    controller: &Controller,
+    polling: &Polling,
+    facts: &Facts,
+    query: &StatusQuery,
+) -> Result<Status, Refusal> {
+    let scope = Scope::new(controller, polling, query)?;
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: facts.started,
+        draining: facts.draining,
+        state_dir: facts.state_dir.clone(),
+        totals: totals(controller, polling),
+        tags: tags(controller, polling, &scope),
+        registries: registries(polling, &scope),
+        held: held(controller, &scope),
+        builds: builds(controller, &scope),
+    })
+}
+
+/// How many of everything: also the numbers of the `summary` event.
+#[must_use]
+pub fn totals(controller: &Controller, polling: &Polling) -> Totals {
+    let settings = controller.settings();
+    let count = |wanted: &dyn Fn(&BuildConfig) -> bool| {
+        settings.build_configs.iter().filter(|config| wanted(config)).count()
+    };
+    let tags_failing = polling.tags.values().filter(|tag| tag.condition.is_some()).count();
+    let running =
+        controller.live_builds().filter(|(_, build)| build.phase == crate::controller::Phase::Running);
+    let running = running.count();
+    Totals {
+        tags_ok: polling.tags.len() - tags_failing,
+        tags_failing,
+        stale: count(&|config| stale_since(controller, config).is_some()),
+        held: count(&|config| !holds(controller, config).is_empty()),
+        paused: count(&|config| config.triggers.iter().any(|trigger| trigger.paused)),
+        queued: controller.live_builds().count() - running,
+        running,
+        max_builds: settings.max_builds,
+    }
+}
+
+/// What an answer is about.
+struct Scope<'a> {
+    /// The tags that are asked for; none for all.
+    tags: Option<HashSet<TagRef>>,
+    /// The build configs with a trigger on one of them.
+    configs: HashMap<&'a ConfigKey, &'a BuildConfig>,
+}
+
+impl<'a> Scope<'a> {
+    fn new(controller: &'a Controller, polling: &Polling, query: &StatusQuery) -> Result<Self, Refusal> {
+        let configs = controller.settings().build_configs.iter().map(|config| &**config);
+        if query.tags.is_empty() {
+            return Ok(Self { tags: None, configs: configs.map(|config| (&config.key, config)).collect() });
+        }
+        let tags: HashSet<TagRef> =
+            query.tags.lines().map(|text| watched(polling, text)).collect::<Result<_, _>>()?;
+        let on_them =
+            configs.filter(|config| config.triggers.iter().any(|trigger| tags.contains(&trigger.tag)));
+        let configs = on_them.map(|config| (&config.key, config)).collect();
+        Ok(Self { tags: Some(tags), configs })
+    }
+
+    fn has(&self, tag: &TagRef) -> bool {
+        self.tags.as_ref().is_none_or(|tags| tags.contains(tag))
+    }
+}
+
+fn watched(polling: &Polling, text: &str) -> Result<TagRef, Refusal> {
+    let tag: TagRef = text
+        .parse()
+        .map_err(|error: crate::image::ReferenceError| Refusal::Malformed(Problem::new(error.to_string())))?;
+    match polling.tags.contains_key(&tag) {
+        true => Ok(tag),
+        false => {
+            let problem = Problem::new(format!("{tag} is not watched"));
+            Err(Refusal::NotFound(problem.hint("`basewatch status` lists the tags that are")))
+        }
+    }
+}
+
+fn tags(controller: &Controller, polling: &Polling, scope: &Scope<'_>) -> Vec<Tag> {
+    let mut triggers: HashMap<&TagRef, usize> = HashMap::new();
+    for trigger in controller.settings().build_configs.iter().flat_map(|config| &config.triggers) {
+        *triggers.entry(&trigger.tag).or_default() += 1;
+    }
+    let of = |tag| triggers.get(tag).copied().unwrap_or_default();
+    let wanted = polling.tags.iter().filter(|(tag, _)| scope.has(tag));
+    let mut tags: Vec<Tag> = wanted.map(|(tag, polled)| describe(controller, tag, polled, of(tag))).collect();
+    tags.sort_by(|one, other| one.tag.cmp(&other.tag));
+    tags
+}
+
+fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_configs: usize) -> Tag {
+    let record = controller.records().tags.get(tag);
+    let image = record.map(|record| record.admitted());
+    Tag {
+        tag: tag.clone(),
+        digest: image.and_then(|image| image.identity.digest().cloned()),
+        image: image.map(|image| image.reference.to_string()),
+        since: record.map(|record| record.since),
+        last_success: polled.last_success,
+        next_poll: polled.next_poll,
+        condition: polled.condition.clone(),
+        build_configs,
+    }
+}
+
+fn registries(polling: &Polling, scope: &Scope<'_>) -> Vec<protocol::Registry> {
+    let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
+    for (tag, polled) in polling.tags.iter().filter(|(tag, _)| scope.has(tag)) {
+        let (tags, failing) = counts.entry(tag.host()).or_default();
+        *tags += 1;
+        *failing += usize::from(polled.condition.is_some());
+    }
+    let registry = |host: &PolledHost| {
+        let (tags, failing) = counts.get(&*host.host).copied()?;
+        Some(protocol::Registry {
+            host: host.host.clone(),
+            tags,
+            failing,
+            in_flight: host.in_flight,
+            max_connections: host.limits.max_connections,
+            requests_per_second: host.limits.requests_per_second,
+        })
+    };
+    polling.hosts.iter().filter_map(registry).collect()
+}
+
+fn held(controller: &Controller, scope: &Scope<'_>) -> Vec<Held> {
+    let configs = controller.settings().build_configs.iter();
+    let in_scope = configs.filter(|config| scope.configs.contains_key(&config.key));
+    let held = in_scope.flat_map(|config| holds(controller, config));
+    held.filter(|held| held.tag.as_ref().is_none_or(|tag| scope.has(tag))).collect()
+}
+
+fn builds(controller: &Controller, scope: &Scope<'_>) -> Vec<protocol::Build> {
+    let live = controller.live_builds();
+    // A build whose config was removed belongs to the whole, and to no tag.
+    let in_scope = live.filter(|(key, _)| scope.tags.is_none() || scope.configs.contains_key(&key.config));
+    let mut builds: Vec<protocol::Build> = in_scope.map(|(key, build)| summary(key, build)).collect();
+    builds.sort_by_key(|build| (build.phase != Phase::Running, build.created, build.build.number));
+    builds
+}

@@ -1,0 +1,134 @@
+//! Tells the log what the controller decided: each note is one event, with the names of docs/events.md.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::field::{DisplayValue, display};
+use tracing::{error, info, warn};
+
+use super::words;
+use crate::controller::{Finished, HoldReason, Note};
+use crate::image::{Digest, TagRef};
+
+/// How much of a failed build's output a line holds.
+const LAST_LINES: usize = 20;
+
+/// Logs `note`; `builds_dir` is where the logs of builds are.
+pub fn narrate(note: &Note, builds_dir: &Path) {
+    match note {
+        Note::TagResolved { tag, digest, reference } => info!(
+            event = "tag_resolved", image = &**reference, %tag, registry = tag.host(), %digest,
+            "seen for the first time",
+        ),
+        Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
+            event = "image_changed", image = tag.pinned(digest), %tag, registry = tag.host(), %digest,
+            %old_digest, fan_out, held, seen_before, "the tag points to another image",
+        ),
+        Note::TriggerFired { config, build, tag, digest, old_digest } => info!(
+            event = "trigger_fired", build_config = %config, %build, image = image(tag, digest.as_ref()), %tag,
+            digest = shown(digest.as_ref()), old_digest = shown(old_digest.as_ref()), "a build is made",
+        ),
+        Note::TriggerSwallowed { config, build, tag, digest } => info!(
+            event = "trigger_swallowed", build_config = %config, %build, %tag, digest = shown(digest.as_ref()),
+            "another trigger's build covers this image",
+        ),
+        Note::TriggerRecorded { config, tag, digest } => info!(
+            event = "trigger_recorded", build_config = %config, %tag, digest = shown(digest.as_ref()),
+            "the image is remembered, nothing is built",
+        ),
+        Note::ChangePending { config, tag, digest, reason } => {
+            change_pending(config.as_str(), tag, digest.as_ref(), *reason);
+        }
+        Note::BuildsHeld { held, hold_above } => warn!(
+            event = "builds_held",
+            held,
+            hold_above,
+            reason = HoldReason::FirstStart.as_str(),
+            "too many first builds at once: let them go with `basewatch release`",
+        ),
+        Note::BuildsReleased { released } => {
+            info!(event = "builds_released", released, "first builds are let go");
+        }
+        Note::BuildQueued { build, urgency } => info!(
+            event = "build_queued", build_config = %build.config, %build, cause = words::cause(*urgency),
+            "waits its turn",
+        ),
+        Note::BuildStarted { build, attempt } => info!(
+            event = "build_started", build_config = %build.config, %build, attempt, "is started",
+        ),
+        Note::BuildRetrying { build, attempt, outcome, wait, tail } => warn!(
+            event = "build_retrying", build_config = %build.config, %build, attempt,
+            exit = words::exit(outcome), reason = words::outcome(outcome), next_attempt_ms = milliseconds(*wait),
+            tail = joined(tail), "the attempt failed and is repeated",
+        ),
+        Note::BuildSuperseded { build, by } => info!(
+            event = "build_superseded", build_config = %build.config, %build, %by,
+            "a newer build takes its place",
+        ),
+        Note::BuildCancelled { build, reason } => info!(
+            event = "build_cancelled", build_config = %build.config, %build,
+            reason = words::cancel_reason(*reason), "is called off",
+        ),
+        Note::BuildInterrupted { build, attempt } => warn!(
+            event = "build_interrupted", build_config = %build.config, %build, attempt,
+            "the attempt was cut off through no fault of the build",
+        ),
+        Note::BuildFinished(finished) => build_finished(finished, builds_dir),
+    }
+}
+
+/// A paused trigger is as its owner wants it; an image that cannot be resolved is not.
+fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why: HoldReason) {
+    let (digest, reason) = (shown(digest), why.as_str());
+    match why {
+        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook => info!(
+            event = "change_pending", build_config, %tag, digest, reason,
+            "a newer image may not start a build yet",
+        ),
+        HoldReason::StrategyUnresolved => warn!(
+            event = "change_pending", build_config, %tag, digest, reason,
+            "a newer image cannot be built before the strategy's own image is found",
+        ),
+    }
+}
+
+/// The end of a build. A failure is for a person: whatever could be repeated has been.
+fn build_finished(finished: &Finished, builds_dir: &Path) {
+    let Finished { build, phase, outcome, attempts, elapsed, failures_in_row, tail } = finished;
+    let build_config = &build.config;
+    let exit = outcome.as_ref().and_then(words::exit);
+    let elapsed_ms = milliseconds(*elapsed);
+    if *phase == "Failed" || *phase == "Error" {
+        error!(
+            event = "build_finished", %build_config, %build, phase, exit,
+            reason = outcome.as_ref().and_then(words::outcome), attempts, elapsed_ms, failures_in_row,
+            tail = joined(tail), log = %words::build_dir(builds_dir, build).join("log").display(),
+            "the build did not succeed",
+        );
+    } else {
+        info!(
+            event = "build_finished", %build_config, %build, phase, exit, attempts, elapsed_ms,
+            "the build is over",
+        );
+    }
+}
+
+fn image(tag: &TagRef, digest: Option<&Digest>) -> String {
+    digest.map_or_else(|| tag.to_string(), |digest| tag.pinned(digest))
+}
+
+fn shown(digest: Option<&Digest>) -> Option<DisplayValue<&Digest>> {
+    digest.map(display)
+}
+
+fn joined(tail: &[String]) -> Option<String> {
+    let last = tail.get(tail.len().saturating_sub(LAST_LINES)..)?;
+    (!last.is_empty()).then(|| last.join("\n"))
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! The words that the log and the control socket use for the same things.
+
+use std::path::{Path, PathBuf};
+
+use crate::controller::{BuildKey, CancelReason, Failure, Outcome, Phase, Urgency};
+
+/// What brought a build about, as in `BASEWATCH_CAUSE`. First sight is an image change too.
+pub(super) fn cause(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Manual => "manual",
+        Urgency::Webhook => "webhook",
+        Urgency::ImageChange | Urgency::FirstSight => "image-change",
+    }
+}
+
+/// Why a build was called off.
+pub(super) fn cancel_reason(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Asked => "asked",
+        CancelReason::Superseded(_) => "superseded",
+        CancelReason::ConfigRemoved => "config_removed",
+    }
+}
+
+/// How an attempt ended, in a few words; none if all went well.
+pub(super) fn outcome(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Complete => None,
+        Outcome::Failed(failure) => Some(failed(*failure)),
+        Outcome::NotStarted(error) => Some(format!("not started: {error}")),
+        Outcome::Interrupted => Some("interrupted".to_owned()),
+        Outcome::Cancelled => Some("cancelled".to_owned()),
+    }
+}
+
+/// Why a build is in its phase, in a few words, where the phase alone does not say it.
+pub(super) fn phase_reason(phase: &Phase) -> Option<String> {
+    match phase {
+        Phase::New | Phase::Pending { .. } | Phase::Running | Phase::Complete => None,
+        Phase::Failed(failure) => Some(failed(*failure)),
+        Phase::Error(error) => Some(error.to_string()),
+        Phase::Cancelled(CancelReason::Superseded(number)) => Some(format!("superseded by {number}")),
+        Phase::Cancelled(reason) => Some(cancel_reason(*reason).to_owned()),
+    }
+}
+
+/// The exit code, if the command got so far.
+pub(super) fn exit(outcome: &Outcome) -> Option<i32> {
+    match outcome {
+        Outcome::Complete => Some(0),
+        Outcome::Failed(Failure::Exit(code)) => Some(*code),
+        Outcome::Failed(Failure::Signal(_) | Failure::DeadlineExceeded)
+        | Outcome::NotStarted(_)
+        | Outcome::Interrupted
+        | Outcome::Cancelled => None,
+    }
+}
+
+/// Where a build's files are.
+pub(super) fn build_dir(builds_dir: &Path, build: &BuildKey) -> PathBuf {
+    builds_dir.join(build.config.namespace()).join(build.name())
+}
+
+fn failed(failure: Failure) -> String {
+    match failure {
+        Failure::Exit(code) => format!("exit {code}"),
+        Failure::Signal(signal) => format!("signal {signal}"),
+        Failure::DeadlineExceeded => "DeadlineExceeded".to_owned(),
+    }
+}

@@ -1,6 +1,6 @@
 //! The words everything else is written in: a tag somewhere, the digest it points to, and what counts as "the same image".
 //!
-//! Pure: no I/O, no clock. Only [`reference`] names the OCI crate, whose grammar and Docker Hub defaults it uses.
+//! Pure: no I/O, no clock. Only `reference` names the OCI crate, whose grammar and Docker Hub defaults it uses.
 
 mod digest;
 mod identity;

@@ -1,1 +1,12 @@
 //! The daemon and its commands from outside, against real and scripted registries.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "panicking is how a test fails; clippy.toml allows it in test functions, this in what they call"
+)]
+
+mod real_registry;
+mod support;

@@ -1,0 +1,8 @@
+//! What the tests stand on: registries that are real or scripted, and the images in them.
+
+mod certificates;
+mod oci_layout;
+mod process;
+mod real_registry;
+
+pub(crate) use real_registry::RealRegistry;

@@ -1,0 +1,139 @@
+//! What names, commands, variables and labels must look like.
+
+use std::path::PathBuf;
+
+use super::problem::{Place, Problem, Problems};
+use super::section::At;
+use super::suggest::nearest;
+use super::tree::{Node, Value};
+use super::value::{list, named, path, text, word};
+use crate::controller::{PLACEHOLDERS, RunPolicy};
+
+/// Whether this is a DNS-1123 label, as Kubernetes wants the names of its objects.
+pub(super) fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// The name of a build config or a namespace.
+pub(super) fn name(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    if is_label(&text) {
+        return Some(text);
+    }
+    let fix = "write 1 to 63 of a-z, 0-9 and -, with no - at either end";
+    problems.wrong(&place, "is not a name", Value::Text(text), fix)
+}
+
+/// A program and its arguments. No shell sees them.
+pub(super) fn command(node: Node, problems: &mut Problems) -> Option<Vec<String>> {
+    let place = node.place.clone();
+    if let Value::Text(line) = &node.value {
+        let fix = format!("write {}", as_command(line));
+        return problems.wrong(&place, "should be a list: the program, then its arguments", &node.value, fix);
+    }
+    let words = list(text)(node, problems)?;
+    if words.first().is_some_and(|program| program.value.is_empty()) {
+        return problems.wrong(&place, "names no program", "\"\"", "write the program as the first element");
+    }
+    for word in &words {
+        warn_of_near_placeholders(&word.value, &word.place, problems);
+    }
+    Some(words.into_iter().map(|word| word.value).collect())
+}
+
+/// Where a command runs.
+pub(super) fn working_dir(node: Node, problems: &mut Problems) -> Option<PathBuf> {
+    let place = node.place.clone();
+    let dir = path(node, problems)?;
+    warn_of_near_placeholders(&dir.to_string_lossy(), &place, problems);
+    Some(dir)
+}
+
+/// The environment of a build, besides what every build is given.
+pub(super) fn env(node: Node, problems: &mut Problems) -> Option<Vec<(String, At<String>)>> {
+    named(variable, text)(node, problems)
+}
+
+/// Labels, which also become `k=v` lines in a variable.
+pub(super) fn labels(node: Node, problems: &mut Problems) -> Option<Vec<(String, At<String>)>> {
+    named(label_name, label_value)(node, problems)
+}
+
+/// How the builds of one config follow one another.
+pub(super) fn run_policy(node: Node, problems: &mut Problems) -> Option<RunPolicy> {
+    if matches!(&node.value, Value::Text(text) if text == "Parallel") {
+        let fix = "write \"Serial\" or \"SerialLatestOnly\"";
+        return problems.wrong(&node.place, "is a policy that this version does not have", node.value, fix);
+    }
+    let choices = &[("Serial", RunPolicy::Serial), ("SerialLatestOnly", RunPolicy::SerialLatestOnly)];
+    super::value::choice(choices)(node, problems)
+}
+
+fn variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts_well = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    if !starts_well || !name.bytes().all(plain) {
+        let fix = "write letters, digits and _, with no digit first";
+        return problems.wrong(place, "is not the name of a variable", name, fix);
+    }
+    if name.starts_with("BASEWATCH_") || name == "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE" {
+        return problems.wrong(
+            place,
+            "is a variable that basewatch sets itself",
+            name,
+            "choose another name",
+        );
+    }
+    Some(())
+}
+
+fn label_name(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    if !name.is_empty() && name.bytes().all(plain) {
+        return Some(());
+    }
+    problems.wrong(place, "is not the name of a label", name, "write letters, digits and - _ . /")
+}
+
+fn label_value(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = text(node, problems)?;
+    if !text.contains(char::is_control) {
+        return Some(text);
+    }
+    problems.wrong(
+        &place,
+        "holds a line break or another control character",
+        Value::Text(text),
+        "write one line",
+    )
+}
+
+/// A line of a shell as the list it should have been.
+fn as_command(line: &str) -> String {
+    let quoted = |word: &str| format!("{word:?}");
+    if line.contains(['|', '&', ';', '<', '>', '$', '*', '`', '"', '\'']) {
+        return format!("[\"sh\", \"-c\", {}]", quoted(line));
+    }
+    let words: Vec<String> = line.split_whitespace().map(quoted).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// Any brace that is no placeholder stays as it is, so that a script may have its own; a misspelt one would too.
+fn warn_of_near_placeholders(text: &str, place: &Place, problems: &mut Problems) {
+    for candidate in text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
+        if PLACEHOLDERS.contains(&candidate) {
+            continue;
+        }
+        if let Some(meant) = nearest(candidate, PLACEHOLDERS) {
+            let message = "is not a placeholder and stays as it is";
+            let fix = format!("did you mean {{{meant}}}?");
+            problems.push(Problem::warning(place, message, fix).with_value(format!("{{{candidate}}}")));
+        }
+    }
+}

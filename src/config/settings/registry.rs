@@ -1,0 +1,160 @@
+//! What is configured for each host, and what holds for the others.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::file::{Registry, SecretFile};
+use super::super::problem::{Place, Problem, Problems};
+use super::super::section::At;
+use super::super::{Host, SecretFiles};
+use super::host::{is_local, normal};
+use crate::poll::Limits;
+use crate::registry::{Credentials, Settings};
+
+/// A `[[registry]]`, checked.
+pub(super) struct Configured<'a> {
+    pub(super) host: Host,
+    pub(super) interval: Option<&'a At<Duration>>,
+    pub(super) place: &'a Place,
+}
+
+/// Checks every `[[registry]]`; each host may have one.
+pub(super) fn check<'a>(
+    registries: &'a [Registry],
+    secrets: &SecretFiles,
+    problems: &mut Problems,
+) -> BTreeMap<String, Configured<'a>> {
+    let mut hosts: BTreeMap<String, Configured<'a>> = BTreeMap::new();
+    for typed in registries {
+        let name = name(typed, problems);
+        let host = configured(typed, name.clone().unwrap_or_default(), secrets, problems);
+        let Some(name) = name else { continue };
+        if let Some(first) = hosts.get(&name) {
+            let message = format!("has a table already, at {}", first.place);
+            let problem = Problem::error(&typed.place, message, "make one [[registry]] of the two");
+            problems.push(problem.with_value(format!("\"{name}\"")));
+            continue;
+        }
+        let interval = typed.interval.given();
+        hosts.insert(name, Configured { host, interval, place: &typed.place });
+    }
+    hosts
+}
+
+/// What holds for a host that only references name.
+pub(super) fn unconfigured(host: &str) -> Host {
+    Host {
+        registry: Settings {
+            host: host.to_owned(),
+            insecure: false,
+            ca_file: None,
+            credentials: None,
+            timeout: Duration::from_secs(30),
+        },
+        limits: limits(host),
+    }
+}
+
+fn configured(typed: &Registry, name: String, secrets: &SecretFiles, problems: &mut Problems) -> Host {
+    let Host { registry, limits } = unconfigured(&name);
+    if let Some(file) = typed.ca_file.given() {
+        check_file(&file.value, &file.place, secrets, problems);
+    }
+    Host {
+        registry: Settings {
+            insecure: typed.insecure.value().copied().unwrap_or(registry.insecure),
+            ca_file: typed.ca_file.value().cloned(),
+            credentials: credentials(typed, secrets, problems),
+            timeout: typed.timeout.value().copied().unwrap_or(registry.timeout),
+            host: name,
+        },
+        limits: Limits {
+            max_connections: typed.max_connections.value().copied().unwrap_or(limits.max_connections),
+            requests_per_second: typed.requests_per_second.value().copied().or(limits.requests_per_second),
+        },
+    }
+}
+
+fn limits(host: &str) -> Limits {
+    match is_local(host) {
+        true => Limits { max_connections: 16, requests_per_second: None },
+        false => Limits { max_connections: 2, requests_per_second: Some(2.0) },
+    }
+}
+
+fn name(typed: &Registry, problems: &mut Problems) -> Option<String> {
+    if typed.host.is_absent() {
+        let fix = "add host = \"registry.example.com\"";
+        problems.push(Problem::absence(&typed.place, "names no host", fix));
+    }
+    let host = typed.host.given()?;
+    let bare = host.value.split_once("://").map_or(host.value.as_str(), |(_, rest)| rest);
+    let bare = bare.split_once('/').map_or(bare, |(bare, _)| bare);
+    let fix = match normal(bare) {
+        Some(name) if *bare == host.value => return Some(name),
+        Some(_) => format!("write \"{bare}\""),
+        None => "write HOST or HOST:PORT, as it stands in image references".to_owned(),
+    };
+    problems.wrong(&host.place, "is not the host of a registry", format!("\"{}\"", host.value), fix)
+}
+
+fn credentials(typed: &Registry, secrets: &SecretFiles, problems: &mut Problems) -> Option<Credentials> {
+    let lonely = |missing: &str| format!("needs {missing} beside it");
+    match (typed.username.given(), typed.password_file.given()) {
+        (Some(username), None) if typed.password_file.is_absent() => {
+            let fix = "add password_file = \"/path\", or \"credential:NAME\"";
+            problems.push(Problem::absence(&username.place, lonely("password_file"), fix));
+            None
+        }
+        (None, Some(file)) if typed.username.is_absent() => {
+            problems.push(Problem::absence(&file.place, lonely("username"), "add username = \"…\""));
+            None
+        }
+        (Some(username), Some(file)) => Some(Credentials {
+            username: username.value.clone(),
+            password_file: secret(file, secrets, problems)?,
+        }),
+        (Some(_) | None, None) | (None, Some(_)) => None,
+    }
+}
+
+fn secret(file: &At<SecretFile>, secrets: &SecretFiles, problems: &mut Problems) -> Option<PathBuf> {
+    let path = match (&file.value, secrets) {
+        (SecretFile::Path(path), _) => path.clone(),
+        (SecretFile::Credential(name), SecretFiles::Check { credentials: Some(dir) }) => dir.join(name),
+        (SecretFile::Credential(name), SecretFiles::Check { credentials: None }) => {
+            let message = "is a systemd credential, and $CREDENTIALS_DIRECTORY is not set";
+            let fix = "name a file, or check with --offline what runs under systemd";
+            return problems.wrong(&file.place, message, format!("\"credential:{name}\""), fix);
+        }
+        (SecretFile::Credential(name), SecretFiles::Skip) => format!("credential:{name}").into(),
+    };
+    check_file(&path, &file.place, secrets, problems);
+    Some(path)
+}
+
+fn check_file(path: &Path, place: &Place, secrets: &SecretFiles, problems: &mut Problems) {
+    if matches!(secrets, SecretFiles::Skip) {
+        return;
+    }
+    if let Err(error) = readable(path) {
+        let message = format!("cannot be read: {error}");
+        let fix = "create it, and let the user that runs basewatch read it";
+        problems.push(Problem::error(place, message, fix).with_value(path.display()));
+    }
+}
+
+fn readable(path: &Path) -> io::Result<()> {
+    let metadata = path.metadata()?;
+    // Opening a pipe would wait for its writer.
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if metadata.len() == 0 {
+        return Err(io::Error::other("it is empty"));
+    }
+    File::open(path).map(drop)
+}

@@ -1,0 +1,165 @@
+//! The build configs that the watches stand for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::expand::Expanded;
+use super::super::grammar::is_label;
+use super::super::problem::{Place, Problem, Problems};
+use super::super::section::At;
+use crate::controller::{
+    BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Retry, RunPolicy, Strategy, Supersede, Trigger,
+};
+use crate::image::{ReferenceError, TagRef};
+
+/// What every build config of a watch keeps of its ended builds.
+const HISTORY: History = History { successful: 20, failed: 20 };
+
+/// The build configs so far, with what is needed to make the next.
+pub(super) struct Watches<'a> {
+    namespace: &'a str,
+    images: Images<'a>,
+    places: HashMap<ConfigKey, &'a Place>,
+    build_configs: Vec<Arc<BuildConfig>>,
+}
+
+/// Every distinct text that was written for an image, parsed once: many watches name the same few.
+#[derive(Default)]
+struct Images<'a>(HashMap<&'a str, Result<(TagRef, Arc<str>), ReferenceError>>);
+
+impl<'a> Watches<'a> {
+    pub(super) fn new(namespace: &'a str) -> Self {
+        Self { namespace, images: Images::default(), places: HashMap::new(), build_configs: Vec::new() }
+    }
+
+    /// A trigger for each tag of a watch, the strategy's own first; empty if one of them cannot be used.
+    pub(super) fn triggers(&mut self, watch: &Expanded<'a>, problems: &mut Problems) -> Vec<Trigger> {
+        let paused = watch.keys.value(|keys| &keys.paused).unwrap_or(false);
+        let mut triggers: Vec<(Trigger, &Place)> = Vec::new();
+        let mut refused = false;
+        for image in &watch.images {
+            let Some((tag, named)) = self.images.parse(image, problems) else {
+                refused = true;
+                continue;
+            };
+            // What is stored belongs to the tag, so two triggers on it would be one in two minds (D11).
+            match triggers.iter().find(|(trigger, _)| trigger.tag == tag) {
+                Some((_, first)) => problems.push(same_tag(image, &tag, first)),
+                None => triggers.push((Trigger { tag, named, paused }, &image.place)),
+            }
+        }
+        if refused {
+            return Vec::new();
+        }
+        triggers.into_iter().map(|(trigger, _)| trigger).collect()
+    }
+
+    /// Adds a build config for each name of a watch.
+    pub(super) fn add(&mut self, watch: &Expanded<'a>, triggers: &[Trigger], problems: &mut Problems) {
+        if watch.keys.is_unsaid(|keys| &keys.run) {
+            let fix = "add run = [\"make\", \"image\"], or use = \"…\" with a template that has it";
+            problems.push(Problem::absence(watch.place, "has nothing to run", fix));
+        }
+        for name in &watch.names {
+            let key = self.key(*name, watch, triggers, problems);
+            let config = key.and_then(|key| build_config(key, watch, triggers));
+            self.build_configs.extend(config.map(Arc::new));
+        }
+    }
+
+    pub(super) fn into_build_configs(self) -> Vec<Arc<BuildConfig>> {
+        self.build_configs
+    }
+
+    /// The key of one build config; no other may have it.
+    fn key(
+        &mut self,
+        written: Option<&'a At<String>>,
+        watch: &Expanded<'a>,
+        triggers: &[Trigger],
+        problems: &mut Problems,
+    ) -> Option<ConfigKey> {
+        let (name, place) = match written {
+            Some(name) => (name.value.clone(), &name.place),
+            None => {
+                let image = watch.images.first()?;
+                (default_name(&triggers.first()?.tag, image, problems)?, &image.place)
+            }
+        };
+        let key = ConfigKey::new(self.namespace, &name);
+        if let Some(first) = self.places.get(&key) {
+            let message = format!("gives a second build config the name {key}, the first is at {first}");
+            return problems.wrong(place, message, name, "give one of the two another `name`");
+        }
+        self.places.insert(key.clone(), place);
+        Some(key)
+    }
+}
+
+impl<'a> Images<'a> {
+    fn parse(&mut self, image: &'a At<String>, problems: &mut Problems) -> Option<(TagRef, Arc<str>)> {
+        let text = image.value.as_str();
+        let parsed = self.0.entry(text).or_insert_with(|| Ok((text.parse()?, text.into())));
+        let (message, fix) = match parsed {
+            Ok(parsed) => return Some(parsed.clone()),
+            Err(ReferenceError::Invalid { reason, .. }) => {
+                (format!("is not an image reference: {reason}"), "write it as host/repository:tag")
+            }
+            Err(ReferenceError::Pinned(_)) => (
+                "is pinned to a digest and can never move".to_owned(),
+                "name a tag instead: host/repository:tag",
+            ),
+        };
+        problems.wrong(&image.place, message, format!("\"{text}\""), fix)
+    }
+}
+
+/// The last part of the repository, `.` and `_` made `-`.
+fn default_name(tag: &TagRef, image: &At<String>, problems: &mut Problems) -> Option<String> {
+    let last = tag.repository().rsplit('/').next().unwrap_or_default();
+    let name = last.replace(['.', '_'], "-");
+    if is_label(&name) {
+        return Some(name);
+    }
+    let fix = "add name = \"…\", 1 to 63 of a-z, 0-9 and -";
+    problems.wrong(
+        &image.place,
+        "ends in what cannot be the name of a build config",
+        format!("\"{last}\""),
+        fix,
+    )
+}
+
+fn same_tag(image: &At<String>, tag: &TagRef, first: &Place) -> Problem {
+    let message = format!("is {tag} again, as at {first}: one trigger watches both");
+    Problem::warning(&image.place, message, "delete it").with_value(format!("\"{}\"", image.value))
+}
+
+/// The build config of that name; `None` if what it needs was refused.
+fn build_config(key: ConfigKey, watch: &Expanded<'_>, triggers: &[Trigger]) -> Option<BuildConfig> {
+    let keys = &watch.keys;
+    let first = triggers.first()?;
+    Some(BuildConfig {
+        key,
+        strategy: Strategy {
+            from: first.tag.clone(),
+            named: Arc::clone(&first.named),
+            command: keys.value(|keys| &keys.run)?,
+            env: keys.entries(|keys| &keys.env),
+            working_dir: keys.value(|keys| &keys.working_dir),
+        },
+        triggers: triggers.to_vec(),
+        run_policy: keys.value(|keys| &keys.run_policy).unwrap_or(RunPolicy::SerialLatestOnly),
+        supersede: keys.value(|keys| &keys.supersede).unwrap_or(Supersede::Images),
+        on_first: keys.value(|keys| &keys.on_first).unwrap_or(OnFirst::Build),
+        on_interrupt: keys.value(|keys| &keys.on_interrupt).unwrap_or(OnInterrupt::Retry),
+        retry: Retry {
+            attempts: keys.value(|keys| &keys.retry.attempts).unwrap_or(3),
+            backoff: keys.value(|keys| &keys.retry.backoff).unwrap_or(Duration::from_mins(5)),
+        },
+        timeout: keys.value(|keys| &keys.timeout).unwrap_or(Duration::from_hours(1)),
+        history: HISTORY,
+        labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
+    })
+}

@@ -1,8 +1,9 @@
+# shellcheck shell=bash
 # A real registry for a shell script to watch: Debian's docker-registry on a free loopback port, fed by skopeo.
 # To be sourced by a script that has `eventually WHAT COMMAND...`. All files lie below the directory given to
 # `start_registry`.
 
-# start_registry DIRECTORY: sets $registry to host:port and $registry_pid.
+# start_registry DIRECTORY: sets $registry to host:port, and $registry_pid.
 start_registry() {
     registry_directory=$1
     local layout=$1/layout
@@ -17,6 +18,7 @@ EOF
     # The environment could overrule the settings. Requests are logged to stdout, all else to stderr.
     env -i "${BASEWATCH_TEST_DOCKER_REGISTRY:-tests/.cache/docker-registry}" serve "$1/registry.yml" \
         </dev/null >"$1/requests" 2>"$1/registry.log" &
+    # shellcheck disable=SC2034 # for the script that sources this, to end it
     registry_pid=$!
     eventually "the registry listens" registry_listens
     registry=$(sed -n 's/.*msg="listening on \([^",]*\).*/\1/p' "$1/registry.log")
@@ -62,4 +64,8 @@ add_blob() {
         "$1" "$digest" "$(stat -c %s "$blobs/$digest")"
 }
 
-digest_in() { sed 's/.*"digest":"\([^"]*\)".*/\1/' <<<"$1"; }
+# digest_in DESCRIPTOR
+digest_in() {
+    local rest=${1#*\"digest\":\"}
+    echo "${rest%%\"*}"
+}

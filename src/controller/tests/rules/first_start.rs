@@ -191,3 +191,15 @@ fn a_first_build_waits_no_longer_once_a_look_was_in_vain() {
     mind.miss("node");
     assert_eq!(mind.builds(), ["app-1 Running"]);
 }
+
+#[test]
+fn a_first_look_that_is_awaited_is_neither_told_nor_stored() {
+    let mut mind = Mind::start([watch("app", &["debian", "node"])]);
+    assert_eq!(mind.see("node", "A").len(), 1, "the tag's own line, nothing of a change that waits");
+    assert_eq!(mind.trigger("app", "node"), None);
+    mind.miss("debian");
+    assert!(
+        mind.trigger("app", "node").unwrap().pending.is_some(),
+        "the strategy's tag is what it waits for now"
+    );
+}

@@ -255,3 +255,6 @@ impl Loaded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

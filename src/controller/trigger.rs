@@ -107,10 +107,10 @@ impl<'a> Look<'a> {
             Verdict::Hold(HoldReason::FirstStart)
         } else if first && (record_next || config.on_first == OnFirst::Record) {
             Verdict::Record
-        } else if self.image(&config.strategy.from).is_none() {
-            Verdict::Hold(HoldReason::StrategyUnresolved)
         } else if first && self.awaits_first_look(config) {
             Verdict::Hold(HoldReason::FirstLook)
+        } else if self.image(&config.strategy.from).is_none() {
+            Verdict::Hold(HoldReason::StrategyUnresolved)
         } else {
             Verdict::Fire
         }

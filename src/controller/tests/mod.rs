@@ -1,0 +1,4 @@
+//! The controller's claims: as tables, as rules one by one, over random events, and over random crashes.
+
+mod rules;
+mod support;

@@ -1,0 +1,8 @@
+//! The rules, one claim a test, named by what they claim.
+
+mod attempts;
+mod firing;
+mod first_start;
+mod memory;
+mod queue;
+mod spec;

@@ -7,6 +7,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+/// How much of a key or a value is shown.
+pub(super) const WORD: usize = 60;
+/// How long a message may be, with what it quotes.
+const SENTENCE: usize = 400;
+
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -95,9 +100,9 @@ impl Problem {
             file: Arc::clone(&place.file),
             line: place.line,
             key: place.key.clone(),
-            message: message.into(),
+            message: shorten(&message.into(), SENTENCE),
             value: None,
-            fix: fix.into(),
+            fix: shorten(&fix.into(), SENTENCE),
             nature: Nature::Content,
         }
     }
@@ -127,7 +132,7 @@ impl Problem {
 
     /// Shows what was written.
     pub(super) fn with_value(mut self, value: impl fmt::Display) -> Self {
-        self.value = Some(shorten(&value.to_string()));
+        self.value = Some(shorten(&value.to_string(), WORD));
         self
     }
 }
@@ -247,12 +252,11 @@ impl Serialize for Problems {
     }
 }
 
-/// At most 60 characters of what was written, in one line.
-pub(super) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 60;
+/// At most so many characters of what was written, in one line.
+pub(super) fn shorten(text: &str, shown: usize) -> String {
     let plain = |character: char| if character.is_control() { '␣' } else { character };
-    let mut short: String = text.chars().take(SHOWN).map(plain).collect();
-    if text.chars().nth(SHOWN).is_some() {
+    let mut short: String = text.chars().take(shown).map(plain).collect();
+    if text.chars().nth(shown).is_some() {
         short.push('…');
     }
     short

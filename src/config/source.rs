@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::locate::{fragment_dir, fragments};
 use super::problem::{Place, Problem, Problems};
-use super::tree::{Lines, Planter, Table, merge};
+use super::tree::{Lines, Planter, Table, merge, take_apart};
 
 /// All files together may not be larger; 5,000 watches take about one.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -66,21 +66,25 @@ fn read_text(file: &Path, budget: &mut u64) -> io::Result<String> {
 fn parse(file: &Arc<Path>, text: &str, problems: &mut Problems) -> Table {
     let lines = Lines::of(text);
     let mut text = text.to_owned();
-    for _ in 0..MAX_STRAY_LINES {
-        let (_, errors) = DeTable::parse_recoverable(&text);
-        let Some(error) = errors.iter().find(|error| error.message().starts_with("key with no value")) else {
-            break;
+    let mut stray_lines = 0;
+    loop {
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        let document = document.into_inner();
+        let stray = errors.iter().find(|error| error.message().starts_with("key with no value"));
+        let Some(stray) = stray.filter(|_| stray_lines < MAX_STRAY_LINES) else {
+            errors.iter().for_each(|error| problems.push(syntax(file, &text, &lines, error)));
+            return Planter { file, lines: &lines, problems }.document(document);
         };
-        problems.push(syntax(file, &text, &lines, error));
-        let start = lines.start(lines.at(error.span().unwrap_or_default().start));
-        let stray = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().len();
-        text.replace_range(start..start + stray, &" ".repeat(stray));
+        take_apart(DeValue::Table(document));
+        problems.push(syntax(file, &text, &lines, stray));
+        blank_line(&mut text, lines.start(lines.at(stray.span().unwrap_or_default().start)));
+        stray_lines += 1;
     }
-    let (document, errors) = DeTable::parse_recoverable(&text);
-    for error in errors {
-        problems.push(syntax(file, &text, &lines, &error));
-    }
-    Planter { file, lines: &lines, problems }.document(document.into_inner())
+}
+
+fn blank_line(text: &mut String, start: usize) {
+    let length = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().len();
+    text.replace_range(start..start + length, &" ".repeat(length));
 }
 
 fn syntax(file: &Arc<Path>, text: &str, lines: &Lines, error: &toml::de::Error) -> Problem {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
-use super::problem::{Place, Problem, Problems, shorten};
+use super::problem::{Place, Problem, Problems, WORD, shorten};
 
 /// A value and its place.
 #[derive(Debug)]
@@ -207,8 +207,8 @@ fn set_twice(node: &Node, first: &Place) -> Problem {
 fn key_text(name: &str) -> String {
     let bare = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     match !name.is_empty() && name.chars().all(bare) {
-        true => shorten(name),
-        false => format!("\"{}\"", shorten(name)),
+        true => shorten(name, WORD),
+        false => format!("\"{}\"", shorten(name, WORD)),
     }
 }
 
@@ -217,8 +217,8 @@ fn integer(number: &DeInteger<'_>) -> i128 {
     i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX)
 }
 
-/// Dotted keys may nest a value deeper than the stack is; dropping it whole would recurse.
-fn take_apart(value: DeValue<'_>) {
+/// Drops a value. Dotted keys in inline tables nest thousands deep, and dropping it whole would recurse.
+pub(super) fn take_apart(value: DeValue<'_>) {
     let mut rest = vec![value];
     while let Some(value) = rest.pop() {
         match value {

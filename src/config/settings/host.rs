@@ -23,3 +23,6 @@ pub(super) fn is_local(host: &str) -> bool {
         Err(_) => name.eq_ignore_ascii_case("localhost"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,4 @@ pub mod image;
 pub mod logging;
 pub mod poll;
 pub mod registry;
+pub mod runner;

@@ -65,3 +65,6 @@ impl Settings {
     /// [`Settings::grace`] unless told otherwise: 10 s.
     pub const GRACE: Duration = Duration::from_secs(10);
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,4 +10,5 @@ pub mod image;
 pub mod logging;
 pub mod poll;
 pub mod registry;
+pub mod runner;
 pub mod store;

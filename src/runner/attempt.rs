@@ -1,0 +1,229 @@
+//! One attempt, from the survivors of an earlier one to the last of its own processes.
+
+use std::future::pending;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+use super::Settings;
+use super::directory::Directory;
+use super::launch::{LaunchError, Launched, launch};
+use super::output::{DRAIN, Sink, pump};
+use super::result;
+use super::survivor::{Remains, SurvivorError};
+use crate::controller::{AttemptRef, BuildSpec, BuiltImage, Ended, Event, Failure, Outcome};
+
+/// How long a child that is surely dead may take to be reaped.
+const REAP: Duration = Duration::from_secs(1);
+/// The reason of a failed start goes into a record that must stay small.
+const REASON_LIMIT: usize = 300;
+
+/// Why an attempt is to end before its command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// A person asked.
+    Cancel,
+    /// The daemon stops and waits no longer.
+    CutOff,
+}
+
+/// An attempt that is to be made.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) settings: Arc<Settings>,
+    pub(super) this: AttemptRef,
+    pub(super) spec: BuildSpec,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) stop: watch::Receiver<Option<Stop>>,
+}
+
+/// How the wait for a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    Exited,
+    TimedOut,
+    Stopped(Stop),
+}
+
+impl Attempt {
+    /// Makes the attempt, and answers once nothing of it is alive.
+    pub(super) async fn run(mut self) -> Ended {
+        let launched = match self.launch().await {
+            Ok(launched) => launched,
+            Err(outcome) => return unstarted(&self.this, outcome),
+        };
+        fail::fail_point!("runner-before-accepted");
+        let AttemptRef { build, attempt, .. } = self.this.clone();
+        let handle = launched.process.to_string().into();
+        // Where nobody listens any more, nobody misses it.
+        let _ = self.events.send(Event::Accepted { build, attempt, handle }).await;
+        self.follow(launched).await
+    }
+
+    /// A stop that comes before the command is started prevents it, but only after survivors are ended: they would
+    /// otherwise outlive a build that is cancelled for good.
+    async fn launch(&self) -> Result<Launched, Outcome> {
+        let not_started = |error: LaunchError| Outcome::NotStarted(bounded(&error.to_string()));
+        let ended = end_survivors(&self.this, self.settings.grace).await;
+        ended.map_err(|error| not_started(error.into()))?;
+        match *self.stop.borrow() {
+            Some(Stop::Cancel) => return Err(Outcome::Cancelled),
+            Some(Stop::CutOff) => return Err(Outcome::Interrupted),
+            None => {}
+        }
+        let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
+        let launching = spawn_blocking(move || launch(&settings, &this, &spec));
+        launching.await.unwrap_or(Err(LaunchError::TaskStopped)).map_err(not_started)
+    }
+
+    async fn follow(&mut self, launched: Launched) -> Ended {
+        let Launched { mut child, process, output, sink, directory, at } = launched;
+        let (over, is_over) = oneshot::channel();
+        let pump = tokio::spawn(pump(output, sink, is_over));
+        let waited = self.wait(&mut child).await;
+        fail::fail_point!("runner-before-end");
+        let grace = self.settings.grace;
+        let left = Remains { build_id: self.this.id, leader: Some(process), grace }.end().await;
+        if let Err(error) = &left {
+            let AttemptRef { build, attempt, .. } = &self.this;
+            tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
+        }
+        let status = timeout(REAP, child.wait()).await.ok().and_then(Result::ok);
+        drop(over);
+        let sink = self.drained(pump).await;
+        let remark = remark(waited, left.unwrap_or_default());
+        let this = self.this.clone();
+        let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
+        let (images, tail) = reporting.await.unwrap_or_default();
+        let AttemptRef { build, attempt, .. } = self.this.clone();
+        Ended { build, attempt, outcome: outcome(waited, status), images, tail, elapsed: at.elapsed() }
+    }
+
+    async fn wait(&mut self, child: &mut Child) -> Waited {
+        let (stop, patience) = (&mut self.stop, self.spec.timeout);
+        // Cancel-safe: all three only watch. A command that has ended has ended, whatever else came up meanwhile.
+        tokio::select! {
+            biased;
+            _ = child.wait() => Waited::Exited,
+            stop = asked(stop) => Waited::Stopped(stop),
+            () = sleep(patience) => Waited::TimedOut,
+        }
+    }
+
+    /// The pump ends by itself soon after `over`, unless writing the file hangs.
+    async fn drained(&self, pump: JoinHandle<Sink>) -> Option<Sink> {
+        let sink = timeout(DRAIN * 2, pump).await.ok().and_then(Result::ok);
+        if sink.is_none() {
+            let AttemptRef { build, attempt, .. } = &self.this;
+            let error = "writing it did not end";
+            tracing::warn!(event = "build_log_incomplete", %build, attempt, error, "build log is incomplete");
+        }
+        sink
+    }
+}
+
+/// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
+/// knows its exit code.
+pub(super) async fn interrupt(this: AttemptRef, grace: Duration) -> Ended {
+    if let Err(error) = end_survivors(&this, grace).await {
+        let AttemptRef { build, attempt, .. } = &this;
+        tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
+    }
+    unstarted(&this, Outcome::Interrupted)
+}
+
+async fn end_survivors(this: &AttemptRef, grace: Duration) -> Result<(), SurvivorError> {
+    fail::fail_point!("runner-before-survivors");
+    let processes = Remains { build_id: this.id, leader: None, grace }.end().await?;
+    if processes > 0 {
+        let AttemptRef { build, attempt, .. } = this;
+        let event = "build_survivors_ended";
+        tracing::warn!(event, %build, attempt, processes, "ended what an earlier attempt left running");
+    }
+    Ok(())
+}
+
+/// Resolves when somebody asks the attempt to stop, which may be never.
+async fn asked(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
+    let asked = stop.wait_for(Option::is_some).await.ok().and_then(|stop| *stop);
+    match asked {
+        Some(stop) => stop,
+        None => pending().await,
+    }
+}
+
+/// Cutting off wins over success: the end of a build that the daemon asked to stop proves nothing (D3). A person who
+/// cancels gets to know that the build made it after all.
+fn outcome(waited: Waited, status: Option<ExitStatus>) -> Outcome {
+    match waited {
+        Waited::TimedOut => Outcome::Failed(Failure::DeadlineExceeded),
+        Waited::Stopped(Stop::CutOff) => Outcome::Interrupted,
+        Waited::Stopped(Stop::Cancel) if status.is_some_and(|status| status.success()) => Outcome::Complete,
+        Waited::Stopped(Stop::Cancel) => Outcome::Cancelled,
+        Waited::Exited => status.map_or(Outcome::Interrupted, of_status),
+    }
+}
+
+fn of_status(status: ExitStatus) -> Outcome {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Outcome::Complete,
+        (Some(code), _) => Outcome::Failed(Failure::Exit(code)),
+        (None, Some(signal)) => Outcome::Failed(Failure::Signal(signal)),
+        (None, None) => Outcome::Interrupted,
+    }
+}
+
+/// What the build's log should say of its end, where it does not speak for itself.
+fn remark(waited: Waited, left: usize) -> Option<String> {
+    match waited {
+        Waited::Exited if left == 0 => None,
+        Waited::Exited => Some(format!("processes that outlived the command were ended: {left}")),
+        Waited::TimedOut => Some("ended: it ran longer than its timeout".to_owned()),
+        Waited::Stopped(Stop::Cancel) => Some("ended: cancelled".to_owned()),
+        Waited::Stopped(Stop::CutOff) => Some("ended: the daemon stops".to_owned()),
+    }
+}
+
+/// Reads the result file and closes the log. Blocking.
+fn report(
+    this: &AttemptRef,
+    directory: &Directory,
+    sink: Option<Sink>,
+    remark: Option<String>,
+) -> (Vec<BuiltImage>, Vec<String>) {
+    let (images, wrong) = result::read(&directory.result_file());
+    let wrong = wrong.map(|error| {
+        let AttemptRef { build, attempt, .. } = this;
+        tracing::warn!(event = "build_result_ignored", %build, attempt, %error, "result file is not all usable");
+        format!("warning: result file: {error}")
+    });
+    let Some(mut sink) = sink else { return (images, Vec::new()) };
+    for line in remark.into_iter().chain(wrong) {
+        sink.note(&line);
+    }
+    (images, sink.finish())
+}
+
+fn unstarted(this: &AttemptRef, outcome: Outcome) -> Ended {
+    Ended {
+        build: this.build.clone(),
+        attempt: this.attempt,
+        outcome,
+        images: Vec::new(),
+        tail: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+fn bounded(reason: &str) -> Box<str> {
+    match reason.char_indices().nth(REASON_LIMIT) {
+        Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()).into(),
+        None => reason.into(),
+    }
+}

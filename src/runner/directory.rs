@@ -1,0 +1,170 @@
+//! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json` and `log`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use nix::fcntl::OFlag;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::controller::{BuildKey, BuildSpec, Cause, PinnedImage};
+
+/// Where the files of one build are.
+#[derive(Debug, Clone)]
+pub(super) struct Directory(PathBuf);
+
+/// Why the files of an attempt could not be laid out.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {path}: {source}")]
+pub(super) struct DirectoryError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// `build.json`: everything about the build but the values of its environment.
+#[derive(Debug, Serialize)]
+struct BuildFile<'a> {
+    build: String,
+    build_config: &'a str,
+    namespace: &'a str,
+    number: u64,
+    id: Uuid,
+    attempt: u32,
+    created: Timestamp,
+    causes: &'a [Cause],
+    base_image: &'a PinnedImage,
+    command: &'a [String],
+    working_dir: &'a Path,
+    env_names: Vec<&'a str>,
+    labels: &'a BTreeMap<String, String>,
+    timeout_ms: u64,
+}
+
+impl Directory {
+    pub(super) fn of(builds_dir: &Path, build: &BuildKey) -> Self {
+        Self(builds_dir.join(build.config.namespace()).join(build.name()))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn build_file(&self) -> PathBuf {
+        self.0.join("build.json")
+    }
+
+    pub(super) fn result_file(&self) -> PathBuf {
+        self.0.join("result.json")
+    }
+
+    pub(super) fn log_file(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    /// Lays the files out for an attempt: a fresh `build.json`, and no result of an earlier one.
+    pub(super) fn prepare(&self, spec: &BuildSpec, attempt: u32) -> Result<(), DirectoryError> {
+        let failed = |doing, path: PathBuf| move |source| DirectoryError { doing, path, source };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+        made.map_err(failed("make the directory", self.0.clone()))?;
+        let result = self.result_file();
+        remove(&result).map_err(failed("remove the old", result))?;
+        let file = BuildFile::new(spec, attempt, self);
+        let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);
+        let written = text.and_then(|text| replace(&self.build_file(), &text));
+        written.map_err(failed("write", self.build_file()))
+    }
+
+    /// Opens the log of an attempt and writes its first line.
+    ///
+    /// Output of earlier attempts stays, unless it fills the file: then the new attempt begins it anew, since its
+    /// output is worth more.
+    pub(super) fn open_log(&self, attempt: u32, now: Timestamp, limit: u64) -> io::Result<File> {
+        let path = self.log_file();
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let mut log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(flags.bits())
+            .open(&path)?;
+        let found = log.metadata()?;
+        if !found.is_file() {
+            return Err(io::Error::other("it is not a plain file"));
+        }
+        let now = now.strftime("%FT%TZ");
+        let earlier = match found.len() {
+            0 => "",
+            len if len < limit => "\n",
+            _ => {
+                log.set_len(0)?;
+                "--- output of earlier attempts dropped, to make room ---\n"
+            }
+        };
+        log.write_all(format!("{earlier}--- attempt {attempt} started {now} ---\n").as_bytes())?;
+        Ok(log)
+    }
+}
+
+impl<'a> BuildFile<'a> {
+    fn new(spec: &'a BuildSpec, attempt: u32, directory: &'a Directory) -> Self {
+        Self {
+            build: spec.build.name(),
+            build_config: spec.build.config.name(),
+            namespace: spec.build.config.namespace(),
+            number: spec.build.number,
+            id: spec.id,
+            attempt,
+            created: spec.created,
+            causes: &spec.causes,
+            base_image: &spec.base_image,
+            command: &spec.command,
+            working_dir: spec.working_dir.as_deref().unwrap_or(directory.path()),
+            env_names: spec.env.iter().map(|(name, _)| name.as_str()).collect(),
+            labels: &spec.labels,
+            timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The builds that have a directory, by name. What has no build's name is not ours and is left alone.
+pub(super) fn list(builds_dir: &Path) -> io::Result<Vec<BuildKey>> {
+    let mut builds = Vec::new();
+    for namespace in names(builds_dir)? {
+        let found = names(&builds_dir.join(&namespace)).unwrap_or_default();
+        builds.extend(found.iter().filter_map(|name| BuildKey::parse(name, &namespace).ok()));
+    }
+    Ok(builds)
+}
+
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => {
+            Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file, a link or a whole directory; one that is not there is removed already.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let removed = fs::symlink_metadata(path).and_then(|found| match found.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    });
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// A reader sees the old file or the new one, never half of it. The build may have put anything at either name.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("json.tmp");
+    remove(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(text)?;
+    fs::rename(&fresh, path)
+}

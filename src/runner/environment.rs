@@ -1,0 +1,78 @@
+//! The environment of a build: these variables and no others (invariant 7).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::directory::Directory;
+use crate::controller::{BuildSpec, Cause};
+use crate::image::Digest;
+
+/// What a build inherits of the daemon's own environment, where the daemon has it.
+pub const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE"];
+
+/// The names that belong to basewatch: a strategy's environment cannot set them.
+const OWN: &str = "BASEWATCH_";
+
+/// The usual places, for a daemon that was started without a PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Name and value, each name once.
+pub(super) type Environment = BTreeMap<OsString, OsString>;
+
+/// What attempt number `attempt` of `spec` is given.
+pub(super) fn of(
+    spec: &BuildSpec,
+    attempt: u32,
+    directory: &Directory,
+    inherited: &[(String, String)],
+) -> Environment {
+    let mut all = Environment::new();
+    all.extend(base(inherited, directory.path()));
+    let strategy = spec.env.iter().filter(|(name, _)| !name.starts_with(OWN));
+    all.extend(strategy.map(|(name, value)| (name.into(), value.into())));
+    all.extend(own(spec, attempt).map(|(name, value)| (name.into(), value.into())));
+    all.insert("BASEWATCH_BUILD_FILE".into(), directory.build_file().into());
+    all.insert("BASEWATCH_RESULT_FILE".into(), directory.result_file().into());
+    all
+}
+
+fn base(inherited: &[(String, String)], directory: &Path) -> Environment {
+    let known = inherited.iter().filter(|(name, _)| INHERITED.contains(&name.as_str()));
+    let mut base: Environment = known.map(|(name, value)| (name.into(), value.into())).collect();
+    base.entry("PATH".into()).or_insert_with(|| DEFAULT_PATH.into());
+    if !base.get(OsStr::new("HOME")).is_some_and(|home| is_writable(Path::new(home))) {
+        base.insert("HOME".into(), directory.into());
+    }
+    base
+}
+
+/// A system user's home is often `/` or missing, and many tools fail without one they can write to.
+fn is_writable(home: &Path) -> bool {
+    home.is_dir() && access(home, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+fn own(spec: &BuildSpec, attempt: u32) -> impl Iterator<Item = (&'static str, String)> {
+    let config = &spec.build.config;
+    let (image, old_digest) = spec.main_image();
+    let digest = |digest: Option<&Digest>| digest.map(ToString::to_string).unwrap_or_default();
+    let labels: Vec<String> = spec.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    [
+        ("BASEWATCH_BUILD", spec.build.name()),
+        ("BASEWATCH_BUILD_ID", spec.id.to_string()),
+        ("BASEWATCH_BUILD_CONFIG", config.name().to_owned()),
+        ("BASEWATCH_NAMESPACE", config.namespace().to_owned()),
+        ("BASEWATCH_BUILD_NUMBER", spec.build.number.to_string()),
+        ("BASEWATCH_ATTEMPT", attempt.to_string()),
+        ("BASEWATCH_CAUSE", spec.causes.first().map(Cause::name).unwrap_or_default().to_owned()),
+        ("BASEWATCH_BASE_IMAGE", spec.base_image.reference.to_string()),
+        ("BASEWATCH_IMAGE", image.reference.to_string()),
+        ("BASEWATCH_TAG", image.named.to_string()),
+        ("BASEWATCH_DIGEST", digest(image.digest.as_ref())),
+        ("BASEWATCH_OLD_DIGEST", digest(old_digest)),
+        ("BASEWATCH_LABELS", labels.join("\n")),
+    ]
+    .into_iter()
+}

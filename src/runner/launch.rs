@@ -1,0 +1,127 @@
+//! Starting the command of an attempt. All of it blocks; it runs on the blocking pool.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use jiff::Timestamp;
+use nix::unistd::{AccessFlags, access};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::Settings;
+use super::directory::{Directory, DirectoryError};
+use super::environment::{self, Environment};
+use super::output::Sink;
+use super::process::Process;
+use super::survivor::SurvivorError;
+use crate::controller::{AttemptRef, BuildSpec};
+
+/// A command that runs.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) child: Child,
+    pub(super) process: Process,
+    pub(super) output: pipe::Receiver,
+    pub(super) sink: Sink,
+    pub(super) directory: Directory,
+    pub(super) at: Instant,
+}
+
+/// Why an attempt did not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error("{0}")]
+    Survivor(#[from] SurvivorError),
+    #[error("{0}")]
+    Directory(#[from] DirectoryError),
+    #[error("the command is empty: give `run` a program")]
+    EmptyCommand,
+    #[error("start `{program}`: the working directory {dir} cannot be used: {source}")]
+    WorkingDir { program: String, dir: PathBuf, source: io::Error },
+    #[error(
+        "start `{program}` in {dir}: no such program in PATH={path}: install it, or name it with its path"
+    )]
+    NotFound { program: String, dir: PathBuf, path: String },
+    #[error("start `{program}` in {dir}: {source}")]
+    Start { program: String, dir: PathBuf, source: io::Error },
+    #[error("start the attempt: its task stopped")]
+    TaskStopped,
+}
+
+/// Lays out the build's files and starts its command, with nothing of the daemon but what it is given.
+pub(super) fn launch(
+    settings: &Settings,
+    attempt: &AttemptRef,
+    spec: &BuildSpec,
+) -> Result<Launched, LaunchError> {
+    let directory = Directory::of(&settings.builds_dir, &spec.build);
+    fail::fail_point!("runner-before-directory");
+    directory.prepare(spec, attempt.attempt)?;
+    let environment = environment::of(spec, attempt.attempt, &directory, &settings.inherited);
+    let dir = spec.working_dir.as_deref().unwrap_or(directory.path());
+    let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
+    let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
+    fail::fail_point!("runner-before-spawn");
+    let (child, process, output) = spawn(&spec.command, dir, &environment)?;
+    let at = Instant::now();
+    Ok(Launched { child, process, output, sink, directory, at })
+}
+
+fn spawn(
+    command: &[String],
+    dir: &Path,
+    environment: &Environment,
+) -> Result<(Child, Process, pipe::Receiver), LaunchError> {
+    let [program, arguments @ ..] = command else { return Err(LaunchError::EmptyCommand) };
+    if let Err(source) = must_be_directory(dir) {
+        return Err(LaunchError::WorkingDir { program: program.clone(), dir: dir.into(), source });
+    }
+    let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
+    let Some(found) = find(program, path, dir) else {
+        let path = path.to_string_lossy().into_owned();
+        return Err(LaunchError::NotFound { program: program.clone(), dir: dir.into(), path });
+    };
+    let failed = |source| LaunchError::Start { program: program.clone(), dir: dir.into(), source };
+    let (output, stdout) = io::pipe().map_err(failed)?;
+    let output = pipe::Receiver::from_owned_fd(output.into()).map_err(failed)?;
+    let stderr = stdout.try_clone().map_err(failed)?;
+    let child = Command::new(found)
+        .arg0(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr)
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let process = identify(&child).ok_or_else(|| failed(io::Error::other("/proc does not show it")))?;
+    Ok((child, process, output))
+}
+
+fn must_be_directory(dir: &Path) -> io::Result<()> {
+    match std::fs::metadata(dir)?.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+/// Nobody has reaped the child yet, so `/proc` has it even if it has ended.
+fn identify(child: &Child) -> Option<Process> {
+    Process::find(child.id()?.try_into().ok()?)
+}
+
+/// Looks a program up as `execvp` does, but in the child's PATH and from the child's directory. A name with a slash is
+/// a path already. Finding it here gives a better message and keeps the cheaper `posix_spawn` possible.
+fn find(program: &str, path: &OsStr, dir: &Path) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(program.into());
+    }
+    let places = std::env::split_paths(path).map(|place| dir.join(place).join(program));
+    places.into_iter().find(|place| place.is_file() && access(place, AccessFlags::X_OK).is_ok())
+}

@@ -1,0 +1,70 @@
+//! Where builds run. Today there is one runner, [`Exec`]: a child process of the daemon, as the daemon's own user.
+//!
+//! # What a runner owes
+//! - It is given an attempt once its record is on disk, and answers with [`Event::Accepted`], which names what would
+//!   find the attempt again after a restart, and with exactly one [`Event::Ended`], whatever happens.
+//! - No two attempts of one build are alive together. Before an attempt starts, whatever still carries the build's id
+//!   is ended; before `Ended` is reported, whatever the attempt left behind is ended too.
+//! - Each wait is bounded: for a command that ignores SIGTERM, for a pipe that a stray grandchild holds open, for a log
+//!   that cannot be written.
+//! - A build sees the variables of `environment.rs` and nothing else of the daemon (invariant 7). It shares the daemon's
+//!   user, though: this is no security boundary.
+//!
+//! # How processes are found
+//! By the attempt's process group, and by `BASEWATCH_BUILD_ID` in `/proc/PID/environ` among the daemon's own
+//! processes. One that leaves the group *and* clears its environment *and* outlives its parent is not found; neither is
+//! one that a service outside starts on the build's behalf. A helper that a build leaves running on purpose is ended
+//! with it.
+//!
+//! # Failure points
+//! In this order, each before a side effect: `runner-before-survivors` (signals to an earlier attempt),
+//! `runner-before-directory` (the build's files), `runner-before-spawn`, `runner-before-accepted` (the child lives, and
+//! nobody knows), `runner-before-end` (signals to this attempt), `runner-before-ended` (the attempt is gone, and nobody
+//! knows), `runner-before-discard`.
+//!
+//! [`Event::Accepted`]: crate::controller::Event::Accepted
+//! [`Event::Ended`]: crate::controller::Event::Ended
+
+mod attempt;
+mod directory;
+mod environment;
+mod exec;
+mod launch;
+mod output;
+mod process;
+mod result;
+mod survivor;
+mod tail;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use environment::INHERITED;
+pub use exec::Exec;
+
+use crate::logging::BuildOutput;
+
+/// What the exec runner is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `<state_dir>/builds`: each build has a directory of its own below it.
+    pub builds_dir: PathBuf,
+    /// Whether output goes to the log too.
+    pub output: BuildOutput,
+    /// How many bytes of one attempt's output are kept in its file.
+    pub log_limit: u64,
+    /// How long a process may take to end after SIGTERM.
+    pub grace: Duration,
+    /// The daemon's own values of [`INHERITED`], read at the edge.
+    pub inherited: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// [`Settings::log_limit`] unless told otherwise: 10 MiB.
+    pub const LOG_LIMIT: u64 = 10 << 20;
+    /// [`Settings::grace`] unless told otherwise: 10 s.
+    pub const GRACE: Duration = Duration::from_secs(10);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// What `env -0` printed into the build's log.
+fn seen(bench: &Bench) -> BTreeMap<String, String> {
+    let log = bench.log();
+    let (_, output) = log.split_once('\n').expect("a header line");
+    let entries = output.split_terminator('\0').map(|entry| entry.split_once('=').expect("NAME=VALUE"));
+    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_build_is_given_exactly_the_documented_environment() {
+    let home = TempDir::new().unwrap();
+    let home = home.path().to_str().unwrap();
+    let inherited = [
+        ("PATH", "/usr/bin:/bin"),
+        ("HOME", home),
+        ("LANG", "C.UTF-8"),
+        ("TMPDIR", "/var/tmp"),
+        ("SSL_CERT_FILE", "/etc/ssl/corp.pem"),
+        ("BASEWATCH_TOKEN", "the daemon's own"),
+    ];
+    let mut bench = Bench::with(|settings| {
+        settings.inherited = inherited.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    });
+    let mut spec = spec(&["env", "-0"]);
+    let base = spec.base_image.reference.clone();
+    let second = image("quay.io/team/tools:v1", b"tools");
+    spec.causes = vec![Cause::ImageChange { image: second, old_digest: Some(Digest::sha256_of(b"old")) }];
+    spec.env = vec![("EXTRA".into(), "a b=c".into()), ("BASEWATCH_BUILD_ID".into(), "forged".into())];
+    spec.labels = BTreeMap::from([("team".into(), "pay".into()), ("area".into(), "eu".into())]);
+    bench.start_attempt(&spec, 3);
+    assert_eq!(bench.ended().await.outcome, Outcome::Complete);
+
+    let dir = bench.build_dir();
+    let tools = Digest::sha256_of(b"tools").to_string();
+    assert_eq!(
+        seen(&bench),
+        expected(&[
+            ("PATH", "/usr/bin:/bin"),
+            ("HOME", home),
+            ("LANG", "C.UTF-8"),
+            ("TMPDIR", "/var/tmp"),
+            ("SSL_CERT_FILE", "/etc/ssl/corp.pem"),
+            ("EXTRA", "a b=c"),
+            ("BASEWATCH_BUILD", "app-7"),
+            ("BASEWATCH_BUILD_ID", &spec.id.to_string()),
+            ("BASEWATCH_BUILD_CONFIG", "app"),
+            ("BASEWATCH_NAMESPACE", "default"),
+            ("BASEWATCH_BUILD_NUMBER", "7"),
+            ("BASEWATCH_ATTEMPT", "3"),
+            ("BASEWATCH_CAUSE", "image-change"),
+            ("BASEWATCH_BASE_IMAGE", &base),
+            ("BASEWATCH_IMAGE", &format!("quay.io/team/tools@{tools}")),
+            ("BASEWATCH_TAG", "quay.io/team/tools:v1"),
+            ("BASEWATCH_DIGEST", &tools),
+            ("BASEWATCH_OLD_DIGEST", &Digest::sha256_of(b"old").to_string()),
+            ("BASEWATCH_BUILD_FILE", dir.join("build.json").to_str().unwrap()),
+            ("BASEWATCH_RESULT_FILE", dir.join("result.json").to_str().unwrap()),
+            ("BASEWATCH_LABELS", "area=eu\nteam=pay"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn without_a_usable_home_the_build_has_its_own_directory_for_one() {
+    for home in [None, Some("/nonexistent")] {
+        let mut bench = Bench::with(|settings| {
+            settings.inherited = home.map(|home| ("HOME".to_owned(), home.to_owned())).into_iter().collect();
+        });
+        assert_eq!(bench.run(&spec(&["env", "-0"])).await.outcome, Outcome::Complete);
+        let seen = seen(&bench);
+        assert_eq!(seen.get("HOME").unwrap(), bench.build_dir().to_str().unwrap());
+        assert!(seen.get("PATH").unwrap().contains("/usr/bin"), "a PATH of its own");
+        assert!(!seen.contains_key("LANG"), "nothing is invented");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_empty_not_missing() {
+    let mut bench = Bench::new();
+    let mut spec = spec(&["env", "-0"]);
+    let v1 = PinnedImage { digest: None, ..image("old.example.com/base:1", b"") };
+    spec.causes = vec![Cause::ImageChange { image: v1, old_digest: None }];
+    bench.run(&spec).await;
+    let seen = seen(&bench);
+    for name in ["BASEWATCH_DIGEST", "BASEWATCH_OLD_DIGEST", "BASEWATCH_LABELS"] {
+        assert_eq!(seen.get(name).map(String::as_str), Some(""), "{name}");
+    }
+}

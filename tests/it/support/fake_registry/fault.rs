@@ -24,6 +24,7 @@ enum What {
     Status { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Vec<u8> },
     Drop,
     Hang,
+    Late { by: Duration },
     SlowBody { each_byte: Duration },
     EndlessBody,
     CutBody,
@@ -50,6 +51,11 @@ impl Fault {
     /// No answer until [`super::FakeRegistry::release`].
     pub(crate) fn hang() -> Self {
         What::Hang.into()
+    }
+
+    /// The answer takes its time.
+    pub(crate) fn late(by: Duration) -> Self {
+        What::Late { by }.into()
     }
 
     /// The body comes byte by byte, with a pause after each.
@@ -149,6 +155,10 @@ impl Fault {
             What::Drop => std::panic::resume_unwind(Box::new(())),
             What::Hang => {
                 let _ = released.changed().await;
+                Ok(reply)
+            }
+            What::Late { by } => {
+                tokio::time::sleep(by).await;
                 Ok(reply)
             }
             What::SlowBody { each_byte } => {

@@ -1,7 +1,5 @@
 //! Whom to ask.
 
-use std::error::Error as _;
-
 use super::condition::Trouble;
 use crate::image::Polled;
 use crate::registry::{self, Gate, Registries, Target};
@@ -24,18 +22,6 @@ impl Resolve for Registries {
 
 impl From<&registry::Error> for Trouble {
     fn from(error: &registry::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
-        Self { kind: kind(error), message }
-    }
-}
-
-fn kind(error: &registry::Error) -> &'static str {
-    match error {
-        registry::Error::Stub => "stub",
+        Self { kind: error.kind(), message: error.to_string() }
     }
 }

@@ -24,7 +24,7 @@ const LARGEST_CA_FILE: u64 = 8 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A `ca_file` that cannot be read.
-    #[error("read the ca_file {} of registry {host}: {source}", path.display())]
+    #[error("read the ca_file {} of registry {host}", path.display())]
     CaFile {
         /// The registry.
         host: String,

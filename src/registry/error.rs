@@ -15,8 +15,7 @@ use crate::image::TagRef;
 pub struct Error {
     /// The tag that was asked for.
     pub tag: TagRef,
-    /// What came in between.
-    #[source]
+    /// What came in between. Its words are part of this error's, so it is no source of it.
     pub trouble: Trouble,
 }
 

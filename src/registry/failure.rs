@@ -9,7 +9,8 @@ use std::error::Error as StdError;
 use super::answer::presentable;
 use super::error::{Stage, Transport, Trouble};
 
-const UNKNOWN_CA: &str = " (its certificate is not signed by a known CA: set ca_file for this registry)";
+const UNKNOWN_CA: &str =
+    " (no CA known on this machine signed its certificate: set ca_file for this registry)";
 const PLAIN_HTTP: &str = " (it seems to speak plain http: set insecure = true for this registry)";
 
 /// What became of a request that has no answer.

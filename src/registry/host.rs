@@ -143,3 +143,6 @@ fn headers() -> HeaderMap {
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("basewatch/", env!("CARGO_PKG_VERSION"))));
     headers
 }
+
+#[cfg(test)]
+mod tests;

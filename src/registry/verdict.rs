@@ -1,11 +1,9 @@
 //! Whether a host's HEAD can be relied on. Pure: time comes in.
 //!
 //! ```text
-//!                HEAD answers                     HEAD is of no use, GET answers
-//!  Unknown ───────────────────> Heads ──────────────────────────────────────────> GetsOnly
-//!     │                           ^        HEAD answers, tried once an hour           │ ^
-//!     │                           └────────────────────────────────────────────────────┘ │
-//!     └──────────────────────────────────────────────────────────────────────────────────┘
+//!  Unknown ── HEAD brings a digest ──> Heads <── HEAD, tried once an hour, brings a digest ──┐
+//!     │                                  │                                                   │
+//!     └── HEAD is of no use, GET is ─────┴── HEAD is of no use (and not 5xx), GET is ──> GetsOnly
 //! ```
 //! A GET counts as a pull on Docker Hub, so a host goes to `GetsOnly` only on evidence, and never stays there for good.
 

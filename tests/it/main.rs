@@ -9,4 +9,5 @@
 )]
 
 mod real_registry;
+mod resolve;
 mod support;

@@ -1,6 +1,7 @@
 //! basewatch watches base images in container registries and starts a build, with an immutable reference, when one
 //! moves.
 
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod controller;

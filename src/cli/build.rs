@@ -1,0 +1,205 @@
+//! `basewatch build show|logs|cancel`: one build.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use super::output::Show;
+use super::style::{Style, harmless, tone};
+use super::{Exit, Global, builds, client};
+use crate::control::protocol::{self, Attempt, BuildDetail, BuildName, Phase, Spec};
+
+/// What to do with one build.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Build {
+    /// What brought it about, what it was given, and what became of it
+    Show {
+        #[command(flatten)]
+        build: Name,
+        /// The form of the answer: json is the same as --json
+        #[arg(short, long, value_name = "FORM")]
+        output: Option<Form>,
+    },
+    /// What it printed
+    Logs(Name),
+    /// Call it off: at once if it waits, else as soon as it has stopped
+    Cancel(Name),
+}
+
+/// Which build.
+#[derive(Debug, clap::Args)]
+pub(super) struct Name {
+    /// [NAMESPACE/]NAME-NUMBER, such as app-7
+    #[arg(value_name = "BUILD")]
+    build: String,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    Json,
+}
+
+impl Build {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        match self {
+            Self::Show { build, output } => show(global, &build.name(), *output),
+            Self::Logs(build) => logs(global, &build.name()),
+            Self::Cancel(build) => {
+                let name = build.name();
+                client::print(global, async |daemon| daemon.cancel(&name).await)
+            }
+        }
+    }
+}
+
+impl Name {
+    fn name(&self) -> BuildName {
+        BuildName { build: self.build.clone() }
+    }
+}
+
+fn show(global: &Global, name: &BuildName, output: Option<Form>) -> anyhow::Result<Exit> {
+    let detail = client::ask(global, async |daemon| daemon.build(name).await)?;
+    super::output::print(&detail, global.json || output == Some(Form::Json))?;
+    Ok(Exit::Done)
+}
+
+/// The log as it is; with `--json` an object a line.
+fn logs(global: &Global, name: &BuildName) -> anyhow::Result<Exit> {
+    let mut stdout = io::stdout().lock();
+    if global.json {
+        let mut lines = JsonLines { out: &mut stdout, open: Vec::new() };
+        client::ask(global, async |daemon| daemon.log(name, |piece| lines.piece(piece)).await)?;
+        lines.end()?;
+    } else {
+        client::ask(global, async |daemon| daemon.log(name, |piece| stdout.write_all(piece)).await)?;
+    }
+    stdout.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Turns text that arrives in pieces into lines of JSON.
+pub(super) struct JsonLines<W> {
+    pub(super) out: W,
+    /// The line that has not ended yet.
+    pub(super) open: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    line: &'a str,
+}
+
+impl<W: io::Write> JsonLines<W> {
+    /// A line longer than this, in bytes, is told as several.
+    pub(super) const LONGEST: usize = 1024 * 1024;
+
+    pub(super) fn piece(&mut self, piece: &[u8]) -> io::Result<()> {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            self.open.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.open.len() > Self::LONGEST {
+                self.end()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the line that is open, if one is.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&self.open);
+        let line = JsonLine { line: text.strip_suffix('\n').unwrap_or(&text) };
+        serde_json::to_writer(&mut self.out, &line)?;
+        self.open.clear();
+        self.out.write_all(b"\n")
+    }
+}
+
+impl Show for protocol::Build {
+    fn show(&self, _: Style) -> String {
+        match self.cancel_asked && self.phase == Phase::Running {
+            true => format!("{} is being stopped\n", self.build),
+            false => format!("{} is {:?}\n", self.build, self.phase),
+        }
+    }
+}
+
+impl Show for BuildDetail {
+    fn show(&self, style: Style) -> String {
+        let build = &self.build;
+        let mut list = List::default();
+        list.add("build", &format!("{} ({})", build.build, build.id));
+        let why = builds::why(build, style).map(|why| format!(", {why}")).unwrap_or_default();
+        list.raw(
+            "phase",
+            &format!("{}{}", style.paint(tone(build.phase), &format!("{:?}", build.phase)), harmless(&why)),
+        );
+        list.add("cause", &build.cause);
+        list.add("created", &build.created.to_string());
+        if let Some(ended) = build.ended {
+            list.add("ended", &ended.to_string());
+        }
+        self.spec.iter().for_each(|spec| list.spec(spec));
+        list.add("run policy", &self.run_policy);
+        self.history.iter().for_each(|attempt| list.attempt(attempt));
+        for image in &self.images {
+            list.add("made", &format!("{} {}", image.reference, image.digest));
+        }
+        list.add("log", &self.log.display().to_string());
+        list.0
+    }
+}
+
+/// Facts, one a line, under one another.
+#[derive(Default)]
+struct List(String);
+
+impl List {
+    fn add(&mut self, name: &str, value: &str) {
+        self.raw(name, &harmless(value));
+    }
+
+    /// A value that is known to be harmless.
+    fn raw(&mut self, name: &str, value: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{name:<12}{value}");
+    }
+
+    fn spec(&mut self, spec: &Spec) {
+        for cause in &spec.causes {
+            let old = cause.old_digest.as_ref().map(|old| format!(", was {old}")).unwrap_or_default();
+            self.add("image", &format!("{}{old}", cause.image.reference));
+            self.add("tag", cause.image.tag.as_str());
+        }
+        self.add("base image", &spec.base_image.reference);
+        let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
+        self.add("command", &command.join(" "));
+        if let Some(dir) = &spec.working_dir {
+            self.add("working dir", &dir.display().to_string());
+        }
+        if !spec.env.is_empty() {
+            self.add("env", &spec.env.join(" "));
+        }
+        for (key, value) in &spec.labels {
+            self.add("label", &format!("{key}={value}"));
+        }
+    }
+
+    fn attempt(&mut self, attempt: &Attempt) {
+        let outcome = attempt.outcome.as_deref().unwrap_or("running");
+        self.add("attempt", &format!("{}, {}: {outcome}", attempt.number, attempt.started));
+    }
+}
+
+/// A word of a command as a shell would take it, so that it can be tried by hand.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}

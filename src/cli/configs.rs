@@ -1,0 +1,107 @@
+//! `basewatch configs`: what each build config has come to.
+
+use super::output::Show;
+use super::style::{Style, Tone, or_dash, short};
+use super::table::Table;
+use super::{Exit, Global, client};
+use crate::control::protocol::{Build, Config, ConfigFilter, ConfigsQuery};
+
+/// Which build configs are wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Configs {
+    #[command(flatten)]
+    filter: Filter,
+    /// Only those with this label; more of them must all be there
+    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    labels: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Filter {
+    /// Only those whose last complete build is not of the newest images
+    #[arg(long)]
+    stale: bool,
+    /// Only those whose last build failed
+    #[arg(long)]
+    failed: bool,
+    /// Only those with a paused trigger
+    #[arg(long)]
+    paused: bool,
+    /// Only those with something to build that may not start
+    #[arg(long)]
+    held: bool,
+}
+
+impl Configs {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        let query = ConfigsQuery { filter: self.filter.chosen(), labels: self.labels.join("\n") };
+        client::print(global, async |daemon| daemon.configs(&query).await)
+    }
+}
+
+impl Filter {
+    fn chosen(&self) -> Option<ConfigFilter> {
+        let Self { stale, failed, paused, held } = *self;
+        let flags = [
+            (stale, ConfigFilter::Stale),
+            (failed, ConfigFilter::Failed),
+            (paused, ConfigFilter::Paused),
+            (held, ConfigFilter::Held),
+        ];
+        flags.into_iter().find_map(|(given, filter)| given.then_some(filter))
+    }
+}
+
+impl Show for Vec<Config> {
+    fn show(&self, style: Style) -> String {
+        let mut table = Table::new(["BUILD CONFIG", "IMAGE", "STALE FOR", "COMPLETE", "FAILED", "HELD"]);
+        for config in self {
+            table.toned_row(row(config, style));
+        }
+        match table.render(style) {
+            text if text.is_empty() => "no build config is like that\n".to_owned(),
+            text => text,
+        }
+    }
+}
+
+fn row(config: &Config, style: Style) -> [(String, Tone); 6] {
+    let stale = config.stale_since.map(|since| style.since(since));
+    let stale_tone = if stale.is_some() { Tone::Busy } else { Tone::Plain };
+    let complete = config.last_complete.as_ref().map(|build| ended(build, style));
+    let failure = config.last_failure.as_ref().map(|build| ended(build, style));
+    let failure_tone = if config.failures_in_row > 0 { Tone::Bad } else { Tone::Plain };
+    [
+        (config.build_config.to_string(), Tone::Plain),
+        (or_dash(config.digest.as_ref().map(short)), Tone::Plain),
+        (or_dash(stale), stale_tone),
+        (or_dash(complete), Tone::Plain),
+        (or_dash(failure), failure_tone),
+        (holds(config), Tone::Busy),
+    ]
+}
+
+/// `-7, 3d ago`: the number is what tells builds of one config apart.
+fn ended(build: &Build, style: Style) -> String {
+    let ago = style.since(build.ended.unwrap_or(build.created));
+    format!("#{}, {ago} ago", build.build.number)
+}
+
+/// Why something waits, or that nothing would start.
+fn holds(config: &Config) -> String {
+    let mut reasons: Vec<&str> = config.held.iter().map(|held| held.reason.as_str()).collect();
+    if config.triggers.iter().any(|trigger| trigger.paused) {
+        reasons.push("paused");
+    }
+    reasons.sort_unstable();
+    reasons.dedup();
+    if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
+}
+
+fn label(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.is_empty() && !text.contains('\n') => Ok(text.to_owned()),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}

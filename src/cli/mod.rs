@@ -1,0 +1,167 @@
+//! The command line: one file a verb.
+//!
+//! Answers go to stdout and nothing else does; with `--json` they are one JSON document. Messages go to stderr.
+
+mod build;
+mod builds;
+mod client;
+mod configs;
+mod output;
+mod release;
+mod socket;
+mod status;
+mod style;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::control::client::Error as ClientError;
+
+/// Watches base images in container registries and starts a build, with an immutable reference, when one moves.
+#[derive(Debug, Parser)]
+#[command(name = "basewatch", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration [default: $BASEWATCH_CONFIG, else /etc/basewatch/basewatch.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the state is [default: `[daemon] state_dir`, $STATE_DIRECTORY, /var/lib/basewatch]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The control socket of the daemon to ask
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Tags, registries, what is held and why, and what is being built
+    Status(status::Status),
+    /// Build configs: current, stale since, last complete build, last failure
+    Configs(configs::Configs),
+    /// Builds, newest first
+    Builds(builds::Builds),
+    /// One build
+    #[command(subcommand)]
+    Build(build::Build),
+    /// Let held first builds go
+    Release(release::Release),
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// It is done.
+    Done,
+    /// It did not work.
+    Failed,
+    /// The arguments make no sense.
+    Usage,
+    /// The daemon cannot be reached (EX_UNAVAILABLE).
+    Unreachable,
+    /// The configuration is wrong (EX_CONFIG).
+    Config,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ConfigError(String);
+
+/// Does what `arguments` say; the first is the name of the program.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let exit = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.verb.run(&cli.global).unwrap_or_else(|error| report(&error)),
+        Err(error) => {
+            // Whoever asks for help and closes the pipe has seen enough.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+impl Verb {
+    fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        match self {
+            Self::Status(verb) => verb.run(global),
+            Self::Configs(verb) => verb.run(global),
+            Self::Builds(verb) => verb.run(global),
+            Self::Build(verb) => verb.run(global),
+            Self::Release(verb) => verb.run(global),
+        }
+    }
+}
+
+impl Global {
+    /// The configuration's main file.
+    fn config_file(&self) -> PathBuf {
+        self.named_config().unwrap_or_else(|| Path::new("/etc/basewatch/basewatch.toml").to_owned())
+    }
+
+    /// The configuration that the person, or their environment, names.
+    fn named_config(&self) -> Option<PathBuf> {
+        let named = std::env::var_os("BASEWATCH_CONFIG").filter(|path| !path.is_empty());
+        self.config.clone().or_else(|| named.map(PathBuf::from))
+    }
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 69,
+            Self::Config => 78,
+        }
+    }
+
+    fn of(error: &anyhow::Error) -> Self {
+        if error.is::<ConfigError>() {
+            return Self::Config;
+        }
+        match error.downcast_ref::<ClientError>() {
+            Some(ClientError::Unreachable(_)) => Self::Unreachable,
+            Some(
+                ClientError::Refused(_)
+                | ClientError::Http { .. }
+                | ClientError::NotUnderstood { .. }
+                | ClientError::TooLong
+                | ClientError::Write(_),
+            )
+            | None => Self::Failed,
+        }
+    }
+}
+
+/// Tells what went wrong. A reader of stdout that has seen enough is not an error.
+fn report(error: &anyhow::Error) -> Exit {
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        return Exit::Done;
+    }
+    // There is no better place to say that this cannot be said.
+    let _ = writeln!(io::stderr(), "basewatch: {error:#}");
+    Exit::of(error)
+}

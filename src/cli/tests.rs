@@ -1,0 +1,326 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::output::Show;
+use super::style::{Style, Tone, span};
+use super::table::Table;
+use super::*;
+use crate::control::protocol::*;
+
+const NOW: i64 = 1_800_000_000;
+
+const STYLE: Style = Style { colour: false, now: Timestamp::constant(NOW, 0) };
+
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_second(NOW - seconds).unwrap()
+}
+
+fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("basewatch").chain(arguments.split_whitespace()))
+}
+
+fn long(name: &str) -> String {
+    format!("{name}-{}", "0123456789".repeat(20))
+}
+
+fn tag(name: &str) -> Tag {
+    Tag {
+        tag: name.parse().unwrap(),
+        digest: Some(Digest::sha256_of(b"x")),
+        image: Some(String::new()),
+        since: Some(ago(3 * 86_400)),
+        last_success: Some(ago(60)),
+        next_poll: Some(ago(-240)),
+        condition: None,
+        build_configs: 12,
+    }
+}
+
+fn build(name: &str) -> Build {
+    Build {
+        build: name.parse().unwrap(),
+        id: Uuid::nil(),
+        phase: Phase::Failed,
+        reason: Some("exit 2".to_owned()),
+        cause: "image-change".to_owned(),
+        created: ago(7_200),
+        started: Some(ago(7_000)),
+        ended: Some(ago(6_880)),
+        next_attempt: None,
+        attempts: 3,
+        cancel_asked: false,
+    }
+}
+
+fn config(name: &str) -> Config {
+    Config {
+        build_config: ConfigKey::new("default", name),
+        tag: "debian".parse().unwrap(),
+        digest: Some(Digest::sha256_of(b"x")),
+        triggers: vec![Trigger {
+            tag: "debian".parse().unwrap(),
+            paused: true,
+            stored: None,
+            pending_since: None,
+        }],
+        stale_since: Some(ago(60)),
+        held: Vec::new(),
+        last_complete: Some(build("default/app-6")),
+        last_failure: Some(build("default/app-7")),
+        failures_in_row: 1,
+        labels: BTreeMap::new(),
+    }
+}
+
+fn status() -> Status {
+    let message = "resolve: registry answered 404\n\x1b[2Jgone".to_owned();
+    let condition = Condition { kind: ConditionKind::Missing, since: ago(3_600), count: 4, message };
+    let first = |name: &str| Held {
+        build_config: ConfigKey::new("default", name),
+        tag: None,
+        reason: "first_start".to_owned(),
+        since: ago(600),
+    };
+    let paused = Held {
+        tag: Some(long("host.example:5000/x").parse().unwrap()),
+        reason: "paused".to_owned(),
+        ..first(&long("n"))
+    };
+    Status {
+        version: "0.1.0".to_owned(),
+        started: ago(90),
+        draining: false,
+        state_dir: "/var/lib/basewatch".into(),
+        totals: Totals { tags_ok: 1, tags_failing: 1, running: 1, max_builds: 2, ..Totals::default() },
+        tags: vec![tag(&long("host.example:5000/x")), Tag { condition: Some(condition), ..tag("debian:12") }],
+        registries: vec![Registry {
+            host: long("host"),
+            tags: 1,
+            failing: 1,
+            in_flight: 2,
+            max_connections: 2,
+            requests_per_second: None,
+        }],
+        held: vec![first("a"), first("b"), paused],
+        builds: vec![build(&format!("default/{}-7", long("app")))],
+    }
+}
+
+fn detail() -> BuildDetail {
+    let image =
+        Image { tag: "debian:12".parse().unwrap(), reference: "host/x@sha256:0".to_owned(), digest: None };
+    let old_digest = Some(Digest::sha256_of(b"old"));
+    let cause = Cause { kind: "image-change".to_owned(), image: image.clone(), old_digest };
+    BuildDetail {
+        build: build("default/app-7"),
+        run_policy: "Serial".to_owned(),
+        interruptions: 0,
+        history: vec![Attempt { number: 3, started: ago(7_000), outcome: Some("exit 2".to_owned()) }],
+        images: Vec::new(),
+        spec: Some(Spec {
+            causes: vec![cause],
+            base_image: image,
+            command: vec!["make".to_owned(), "a b".to_owned(), "it's\n".to_owned()],
+            working_dir: None,
+            env: vec!["TOKEN".to_owned()],
+            labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),
+            timeout_ms: 1,
+        }),
+        log: "/var/lib/basewatch/builds/default/app-7/log".into(),
+    }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_verb_is_understood_with_json_before_or_after_it() {
+    let lines = [
+        "status",
+        "status debian:12 host/x:1",
+        "configs --stale -l team=pay --label a=b=c",
+        "configs --held",
+        "builds --build-config default/app",
+        "build show app-7 -o json",
+        "build logs default/app-7",
+        "build cancel app-7",
+        "release app default/web",
+        "release --all",
+    ];
+    for line in lines {
+        for line in [format!("--json {line}"), format!("{line} --json --socket /s --config c --state-dir d")]
+        {
+            let cli = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert!(cli.global.json, "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let lines = [
+        "",
+        "nonsense",
+        "release",
+        "release app --all",
+        "configs --stale --held",
+        "configs -l team",
+        "build show",
+        "build show app-7 -o xml",
+        "status --nonsense",
+    ];
+    for line in lines {
+        let error = parse(line).err().unwrap_or_else(|| panic!("{line} is understood"));
+        assert!(error.use_stderr(), "{line}");
+    }
+    assert!(!parse("--help").unwrap_err().use_stderr(), "help was asked for");
+    assert_eq!(main(["basewatch", "nonsense"].map(OsString::from)), ExitCode::from(2));
+}
+
+#[test]
+fn exit_codes_tell_what_kind_of_trouble_it_is() {
+    assert_eq!([Exit::Done, Exit::Failed, Exit::Usage].map(Exit::code), [0, 1, 2]);
+    let unreachable = anyhow::Error::from(ClientError::Unreachable(Vec::new()));
+    assert_eq!(Exit::of(&unreachable).code(), 69);
+    let refused = anyhow::Error::from(ClientError::Refused(Problem::new("no")));
+    assert_eq!(Exit::of(&refused).code(), 1);
+    assert_eq!(Exit::of(&anyhow::Error::from(ConfigError("no".to_owned()))).code(), 78);
+    let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+    assert_eq!(report(&anyhow::Error::from(ClientError::Write(closed))), Exit::Done);
+}
+
+#[test]
+fn without_a_daemon_the_exit_code_is_69_and_with_a_missing_config_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |verb: &str, option: &str| {
+        let path = dir.path().join("nothing").display().to_string();
+        let cli = parse(&format!("{verb} {option} {path}")).unwrap();
+        Exit::of(&cli.verb.run(&cli.global).unwrap_err()).code()
+    };
+    for verb in [
+        "status",
+        "configs",
+        "builds",
+        "build show app-7",
+        "build logs app-7",
+        "build cancel app-7",
+        "release --all",
+    ] {
+        assert_eq!(run(verb, "--socket"), 69, "{verb}");
+        assert_eq!(run(verb, "--config"), 78, "{verb}");
+    }
+}
+
+#[test]
+fn tables_fit_100_columns_and_keep_both_ends_of_long_names() {
+    let text = status().show(STYLE);
+    // What a registry said is told in full, below its table.
+    for line in text.lines().filter(|line| !line.contains("in vain") && !line.starts_with("tags:")) {
+        assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+        assert_eq!(line.trim_end(), line);
+    }
+    assert!(text.contains("host.example:5000/"), "{text}");
+    assert!(text.contains('…') && text.contains("789-7"), "{text}");
+    let configs = vec![config(&long("app"))].show(STYLE);
+    assert!(configs.lines().all(|line| line.chars().count() <= 100), "{configs}");
+    assert!(configs.lines().any(|line| line.chars().count() == 100), "all of the room is used: {configs}");
+}
+
+#[test]
+fn columns_line_up_and_short_names_stay_whole() {
+    let mut table = Table::new(["NAME", "N"]);
+    table.row(["a".to_owned(), "1".to_owned()]);
+    table.row(["longer".to_owned(), "22".to_owned()]);
+    assert_eq!(table.render(STYLE), "NAME    N\na       1\nlonger  22\n");
+    assert_eq!(Table::new(["NAME"]).render(STYLE), "");
+}
+
+#[test]
+fn colour_is_for_terminals_and_does_not_shift_columns() {
+    let mut table = Table::new(["NAME", "N"]);
+    table.toned_row([("bad".to_owned(), Tone::Bad), ("1".to_owned(), Tone::Plain)]);
+    let colour = table.render(Style { colour: true, ..STYLE });
+    assert_eq!(colour, "\x1b[1mNAME\x1b[0m  \x1b[1mN\x1b[0m\n\x1b[31mbad\x1b[0m   1\n");
+    let plain = colour.replace("\x1b[1m", "").replace("\x1b[31m", "").replace("\x1b[0m", "");
+    assert_eq!(plain, table.render(STYLE));
+    assert!(!status().show(STYLE).contains('\x1b'), "nor does a registry's message bring any");
+}
+
+#[test]
+fn status_tells_trouble_in_full_and_a_held_first_start_in_one_line() {
+    let text = status().show(STYLE);
+    assert!(
+        text.contains(
+            "docker.io/library/debian:12: 4 looks in vain: resolve: registry answered 404\\n\\u{1b}"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 first builds are held for 10m, too many at once: `basewatch release --all`"),
+        "{text}"
+    );
+    assert!(text.contains("missing for 1h"), "{text}");
+    assert!(text.contains("in 4m"), "{text}");
+    assert!(text.starts_with("basewatch 0.1.0 running for 1m, state in /var/lib/basewatch\n"), "{text}");
+}
+
+#[test]
+fn configs_and_builds_tell_what_became_of_them() {
+    let configs = vec![config("app")].show(STYLE);
+    let row = configs.lines().nth(1).unwrap();
+    let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(cells, ["default/app", "sha256:2d711642b726", "1m", "#6, 1h ago", "#7, 1h ago", "paused"]);
+
+    let builds = Builds { builds: vec![build("default/app-7")], left_out: 5 }.show(STYLE);
+    let row = builds.lines().nth(1).unwrap();
+    let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(cells, ["default/app-7", "Failed", "image-change", "2h", "2m", "3", "exit 2"]);
+    assert!(builds.ends_with("and 5 older ones: name a --build-config to see its own\n"), "{builds}");
+}
+
+#[test]
+fn a_build_is_shown_so_that_its_command_can_be_tried() {
+    let text = detail().show(STYLE);
+    assert!(text.contains("command     make 'a b' 'it'\\''s\\n'\n"), "{text}");
+    assert!(text.contains("phase       Failed, exit 2\n"), "{text}");
+    assert!(text.contains("base image  host/x@sha256:0\n"), "{text}");
+    assert!(text.contains("env         TOKEN\n"), "{text}");
+    assert!(text.contains(&format!(", was {}\n", Digest::sha256_of(b"old"))), "{text}");
+}
+
+#[test]
+fn a_log_as_json_is_an_object_a_line_however_it_arrives() {
+    let written = |pieces: &[&[u8]]| {
+        let mut lines = build::JsonLines { out: Vec::new(), open: Vec::new() };
+        pieces.iter().for_each(|piece| lines.piece(piece).unwrap());
+        lines.end().unwrap();
+        String::from_utf8(lines.out).unwrap()
+    };
+    let expected = "{\"line\":\"one\"}\n{\"line\":\"\"}\n{\"line\":\"t\\\"wo\"}\n";
+    assert_eq!(written(&[b"one\n\nt\"wo"]), expected);
+    assert_eq!(written(&[b"o", b"ne", b"\n", b"\nt\"w", b"o\n"]), expected);
+    assert_eq!(written(&[b"\xff\n"]), "{\"line\":\"\u{fffd}\"}\n");
+    let endless = vec![b'x'; 3 * build::JsonLines::<Vec<u8>>::LONGEST];
+    assert_eq!(written(&endless.chunks(1000).collect::<Vec<_>>()).lines().count(), 3);
+}
+
+#[test]
+fn spans_are_told_in_their_largest_unit() {
+    let spans = [
+        (-5, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (3_599, "59m"),
+        (86_399, "23h"),
+        (86_400, "1d"),
+        (864_000, "10d"),
+    ];
+    for (seconds, text) in spans {
+        assert_eq!(span(seconds), text);
+    }
+}

@@ -64,7 +64,7 @@ tell_the_story() {
     echo "$builds builds, each with the reference that skopeo names. Nothing is left running."
 }
 
-# The dev profile: it compiles in about half the time of a release, and the tests use the same artefacts.
+# The dev profile: no optimising of the whole program to wait for, and the tests use the same artefacts.
 compile() {
     cargo build --locked --bin basewatch --message-format=json-render-diagnostics </dev/null |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'

@@ -103,10 +103,10 @@ impl<'a> Look<'a> {
         let record_next = stored.is_some_and(|record| record.record_next);
         if trigger.paused {
             Verdict::Hold(HoldReason::Paused)
-        } else if first && self.first_start_held(config) {
-            Verdict::Hold(HoldReason::FirstStart)
         } else if first && (record_next || config.on_first == OnFirst::Record) {
             Verdict::Record
+        } else if first && self.first_start_held(config) {
+            Verdict::Hold(HoldReason::FirstStart)
         } else if first && self.awaits_first_look(config) {
             Verdict::Hold(HoldReason::FirstLook)
         } else if self.image(&config.strategy.from).is_none() {

@@ -267,3 +267,15 @@ fn the_strategys_own_tag_is_pinned_from_the_look_that_fired() {
     let expected = ["A", "A", "B"].map(|version| Some(digest(version)));
     assert!(iter::zip(bases, expected).all(|(base, expected)| base == expected));
 }
+
+#[test]
+fn a_trigger_that_awaits_a_first_look_is_a_cause_if_another_fires() {
+    let mut mind = Mind::start([watch("app", &["debian"])]);
+    mind.see("debian", "A");
+    mind.complete("app-1");
+    mind.load([watch("app", &["debian", "node", "redis"])]);
+    mind.see("node", "A");
+    let notes = mind.see("debian", "B");
+    assert_eq!(mind.causes("app-2"), [("debian", digest("B")), ("node", digest("A"))]);
+    assert!(swallowed(&notes).is_empty());
+}

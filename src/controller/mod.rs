@@ -174,7 +174,7 @@ impl Controller {
         self.live.iter().filter_map(|key| Some((key, &**self.records.builds.get(key)?)))
     }
 
-    /// The configs with a trigger on `tag`.
+    /// The configs that `tag` concerns.
     fn configs_on(&self, tag: &TagRef) -> impl Iterator<Item = &Arc<BuildConfig>> {
         let positions = self.loaded.by_tag.get(tag).map_or(&[][..], Vec::as_slice);
         positions.iter().filter_map(|position| self.loaded.settings.build_configs.get(*position))
@@ -243,8 +243,8 @@ impl Loaded {
     fn new(settings: Arc<Settings>) -> Self {
         let mut by_tag: HashMap<TagRef, Vec<usize>> = HashMap::new();
         for (position, config) in settings.build_configs.iter().enumerate() {
-            for trigger in &config.triggers {
-                by_tag.entry(trigger.tag.clone()).or_default().push(position);
+            for tag in config.tags() {
+                by_tag.entry(tag.clone()).or_default().push(position);
             }
         }
         let keys = settings.build_configs.iter().enumerate();

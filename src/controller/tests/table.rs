@@ -283,7 +283,7 @@ fn every_end_of_an_attempt_leads_to_the_phase_the_table_says() {
     ];
     let mut rows = 0;
     every!(
-        outcome in outcomes.clone(),
+        outcome in outcomes,
         by in [By::Image, By::Person],
         cancel_asked in [false, true],
         retries_left in [false, true],
@@ -326,7 +326,7 @@ fn a_newer_build_makes_of_an_older_one_what_the_table_says() {
     let now = dawn().wall;
     let pending = Phase::Pending { since: now, wait: Duration::from_secs(300) };
     every!(
-        phase in [Phase::New, pending.clone(), Phase::Running, Phase::Complete],
+        phase in [Phase::New, pending, Phase::Running, Phase::Complete],
         by in [By::Image, By::Person],
         policy in [SERIAL, LATEST, LATEST_ALL]
         => {

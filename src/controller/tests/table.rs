@@ -256,7 +256,7 @@ impl Ending {
         assert_eq!(told.len(), usize::from(phase.is_terminal()), "told once, when it is over: {self:?}");
         match phase {
             Phase::Cancelled(reason) => format!("Cancelled {reason:?}"),
-            phase => phase.name().to_owned(),
+            other => other.name().to_owned(),
         }
     }
 

@@ -137,17 +137,16 @@ impl Controller {
         }
     }
 
-    /// How long until a [`Event::Tick`] is due although nothing happens.
+    /// How long until an [`Event::Tick`] is due although nothing happens; zero exactly if one has something to do now.
     #[must_use]
     pub fn next_tick(&self, now: Now) -> Option<Duration> {
-        if !self.dirty.is_empty() {
+        if !self.dirty.is_empty() || !self.next_builds(now).is_empty() {
             return Some(Duration::ZERO);
         }
         let patience = self.patience.map(|until| until.saturating_sub(now.mono));
-        let retry = match self.draining {
-            true => None,
-            false => self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall)).min(),
-        };
+        // A retry that is due and cannot start is started by what makes room for it.
+        let waits = self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall));
+        let retry = waits.filter(|left| !left.is_zero() && !self.draining).min();
         patience.into_iter().chain(retry).min()
     }
 

@@ -76,26 +76,27 @@ pub(super) fn wait_left(build: &Build, now: Timestamp) -> Option<Duration> {
 }
 
 impl Controller {
-    /// Starts what may start now: the most urgent first, then the oldest.
+    /// Starts what may start now.
     pub(super) fn schedule(&self, now: Now, t: &mut Transition) {
-        let mut free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
+        for (key, build) in self.next_builds(now) {
+            start(key, build.clone(), now, t);
+        }
+    }
+
+    /// What may start now: the most urgent first, then the oldest, as many as there is room for.
+    pub(super) fn next_builds(&self, now: Now) -> Vec<(&BuildKey, &Build)> {
+        let free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
         if self.draining || free == 0 {
-            return;
+            return Vec::new();
         }
         let mut busy: HashSet<ConfigKey> = self.running().map(|(key, _)| key.config.clone()).collect();
         let mut queue: Vec<(&BuildKey, &Build)> =
             self.live_builds().filter(|(key, build)| self.is_ready(key, build, now)).collect();
         queue.sort_by_key(|(key, build)| (build.urgency, build.created, key.number));
-        for (key, build) in queue {
-            if free == 0 {
-                return;
-            }
-            // Both policies built so far run one build of a config at a time.
-            if self.is_next_of_config(key, now) && busy.insert(key.config.clone()) {
-                free -= 1;
-                start(key, build.clone(), now, t);
-            }
-        }
+        // Both policies built so far run one build of a config at a time.
+        queue.retain(|(key, _)| self.is_next_of_config(key, now) && busy.insert(key.config.clone()));
+        queue.truncate(free);
+        queue
     }
 
     fn running(&self) -> impl Iterator<Item = (&BuildKey, &Build)> {

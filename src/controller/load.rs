@@ -21,12 +21,16 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 
 impl Controller {
-    /// Every attempt that may be alive is looked for before a next one can start (invariant 1).
+    /// Every attempt that may be alive is looked for before a next one can start (invariant 1). A cancel is said again:
+    /// it may not have left before the end of the last process.
     pub(super) fn boot(&self, t: &mut Transition) {
-        let running = self.live_builds().filter(|(_, build)| build.phase == Phase::Running);
-        t.effects.extend(running.map(|(key, build)| {
-            Effect::Adopt(AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts })
-        }));
+        for (key, build) in self.live_builds().filter(|(_, build)| build.phase == Phase::Running) {
+            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts };
+            t.effects.push(Effect::Adopt(attempt.clone()));
+            if build.cancel_asked {
+                t.effects.push(Effect::Cancel(attempt));
+            }
+        }
     }
 
     /// New settings. Nothing fires here: the tick that follows compares every level anew.

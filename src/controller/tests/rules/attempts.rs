@@ -284,3 +284,12 @@ fn the_handle_of_the_first_attempt_is_not_the_second_ones() {
         mind.build("app-1").history.iter().map(|attempt| attempt.handle.as_deref()).collect();
     assert_eq!(handles, [Some("1"), None]);
 }
+
+#[test]
+fn a_cancel_that_a_crash_may_have_swallowed_is_said_again() {
+    let mut mind = running(retrying(3));
+    mind.cancel("app-1");
+    mind.restart();
+    let attempt = attempt(&mind, 1);
+    assert_eq!(mind.effects, [Effect::Adopt(attempt.clone()), Effect::Cancel(attempt)]);
+}

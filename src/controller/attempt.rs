@@ -56,7 +56,7 @@ impl Controller {
             Phase::New | Phase::Running | Phase::Complete | Phase::Failed(_) | Phase::Error(_) => {}
         }
         if phase.is_terminal() {
-            self.finish(key, build, phase, now, ended.tail.clone(), t);
+            self.finish(key, build, phase, now, Some(ended), t);
         } else {
             build.phase = phase;
             t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
@@ -134,7 +134,7 @@ impl Controller {
         t: &mut Transition,
     ) {
         t.notes.push(Note::BuildCancelled { build: key.clone(), reason: why });
-        self.finish(key, build, Phase::Cancelled(why), now, Vec::new(), t);
+        self.finish(key, build, Phase::Cancelled(why), now, None, t);
     }
 }
 

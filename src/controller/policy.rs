@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Controller;
-use super::event::{AttemptRef, Effect, Note, Now, Transition};
+use super::event::{AttemptRef, Effect, Ended, Note, Now, Transition};
 use super::key::{BuildKey, ConfigKey};
 use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record};
 use super::settings::{BuildConfig, History, RunPolicy, Supersede};
@@ -26,7 +26,7 @@ pub(super) fn make_room(
             if matches!(phase, Phase::Cancelled(_)) {
                 t.notes.push(Note::BuildSuperseded { build: key.clone(), by: newer.clone() });
             }
-            controller.finish(key, build.clone(), phase, now, Vec::new(), t);
+            controller.finish(key, build.clone(), phase, now, None, t);
         }
     }
 }
@@ -120,26 +120,26 @@ impl Controller {
         ready.is_some_and(|(next, _)| next == key)
     }
 
-    /// Ends a build, counts failures, and lets go of what its config no longer keeps.
+    /// Ends a build, counts failures, and lets go of what its config no longer keeps. `ended` is the runner's word, if
+    /// that is what ends it.
     pub(super) fn finish(
         &self,
         key: &BuildKey,
         mut build: Build,
         phase: Phase,
         now: Now,
-        tail: Vec<String>,
+        ended: Option<&Ended>,
         t: &mut Transition,
     ) {
         let failures_in_row = self.count_failure(&key.config, &phase, t);
-        let started = build.history.last().map_or(now.wall, |attempt| attempt.started);
         t.notes.push(Note::BuildFinished(super::Finished {
             build: key.clone(),
             phase: phase.name(),
             outcome: build.history.last().and_then(|attempt| attempt.outcome.clone()),
             attempts: build.attempts,
-            elapsed: Duration::try_from(now.wall.duration_since(started)).unwrap_or_default(),
+            elapsed: ended.map_or(Duration::ZERO, |ended| ended.elapsed),
             failures_in_row,
-            tail,
+            tail: ended.map_or_else(Vec::new, |ended| ended.tail.clone()),
         }));
         build.phase = phase;
         build.ended = Some(now.wall);

@@ -293,3 +293,12 @@ fn a_cancel_that_a_crash_may_have_swallowed_is_said_again() {
     let attempt = attempt(&mind, 1);
     assert_eq!(mind.effects, [Effect::Adopt(attempt.clone()), Effect::Cancel(attempt)]);
 }
+
+#[test]
+fn the_time_a_build_took_is_what_its_runner_measured() {
+    let mut mind = running(retrying(1));
+    mind.now.wall -= DAY;
+    let notes = mind.complete("app-1");
+    let Some(Note::BuildFinished(finished)) = notes.first() else { panic!("no end was told") };
+    assert_eq!(finished.elapsed, SECOND);
+}

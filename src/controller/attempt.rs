@@ -56,7 +56,7 @@ impl Controller {
             Phase::New | Phase::Running | Phase::Complete | Phase::Failed(_) | Phase::Error(_) => {}
         }
         if phase.is_terminal() {
-            self.finish(key, build, phase, now, ended.tail.clone(), t);
+            self.finish(key, build, phase, now, Some(ended), t);
         } else {
             build.phase = phase;
             t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
@@ -97,18 +97,15 @@ impl Controller {
         }
         let requeued = Build { phase: Phase::New, ..build.clone() };
         let newer = self.newer_image_build(key);
-        let replaced =
-            newer.and_then(|newer| policy::replaced(&requeued, config.run_policy, config.supersede, newer));
+        let replaced = newer
+            .and_then(|(newer, build)| policy::replaced(&requeued, build.run_policy, build.supersede, newer));
         replaced.unwrap_or(Phase::New)
     }
 
     /// A later build that images caused, of the same config, which has not ended.
-    fn newer_image_build(&self, key: &BuildKey) -> Option<&BuildKey> {
+    fn newer_image_build(&self, key: &BuildKey) -> Option<(&BuildKey, &Build)> {
         let newer = self.records.builds_of(&key.config).filter(|(other, _)| other.number > key.number);
-        newer
-            .filter(|(_, build)| build.only_images() && !build.phase.is_terminal())
-            .map(|(key, _)| key)
-            .next_back()
+        newer.filter(|(_, build)| build.only_images() && !build.phase.is_terminal()).next_back()
     }
 
     /// A person calls a build off: at once if it waits, else as soon as its attempt has ended.
@@ -137,7 +134,7 @@ impl Controller {
         t: &mut Transition,
     ) {
         t.notes.push(Note::BuildCancelled { build: key.clone(), reason: why });
-        self.finish(key, build, Phase::Cancelled(why), now, Vec::new(), t);
+        self.finish(key, build, Phase::Cancelled(why), now, None, t);
     }
 }
 

@@ -236,6 +236,7 @@ pub struct Finished {
     pub phase: &'static str,
     pub outcome: Option<Outcome>,
     pub attempts: u32,
+    /// Of the attempt that ended it; zero if none did.
     pub elapsed: Duration,
     pub failures_in_row: u32,
     pub tail: Vec<String>,

@@ -1,6 +1,6 @@
 //! The start: what was running, what the configuration asks for, and what must wait for a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::key::{ConfigKey, TriggerKey};
 use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRecord, TriggerRecord};
 use super::settings::{BuildConfig, OnFirst, Settings};
 use super::trigger::Look;
+use crate::image::TagRef;
 
 /// How long a config that never built waits for the first look at each of its tags.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,12 +21,16 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 
 impl Controller {
-    /// Every attempt that may be alive is looked for before a next one can start (invariant 1).
+    /// Every attempt that may be alive is looked for before a next one can start (invariant 1). A cancel is said again:
+    /// it may not have left before the end of the last process.
     pub(super) fn boot(&self, t: &mut Transition) {
-        let running = self.live_builds().filter(|(_, build)| build.phase == Phase::Running);
-        t.effects.extend(running.map(|(key, build)| {
-            Effect::Adopt(AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts })
-        }));
+        for (key, build) in self.live_builds().filter(|(_, build)| build.phase == Phase::Running) {
+            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts };
+            t.effects.push(Effect::Adopt(attempt.clone()));
+            if build.cancel_asked {
+                t.effects.push(Effect::Cancel(attempt));
+            }
+        }
     }
 
     /// New settings. Nothing fires here: the tick that follows compares every level anew.
@@ -91,14 +96,11 @@ impl Controller {
 
     /// What nobody watches any more keeps what it stored for a while, so that adding it again builds nothing (D19).
     fn remember_unwatched(&self, settings: &Settings, now: Now, t: &mut Transition) {
-        let triggers = || {
-            settings.build_configs.iter().flat_map(|config| config.triggers.iter().map(move |t| (config, t)))
-        };
-        let keys: BTreeSet<(&ConfigKey, &str)> =
-            triggers().map(|(config, trigger)| (&config.key, trigger.tag.as_str())).collect();
-        let tags: BTreeSet<&str> = triggers().map(|(_, trigger)| trigger.tag.as_str()).collect();
+        let configs: BTreeMap<&ConfigKey, &BuildConfig> =
+            settings.build_configs.iter().map(|config| (&config.key, &**config)).collect();
+        let tags: BTreeSet<&TagRef> = configs.values().flat_map(|config| config.tags()).collect();
         for (key, record) in &self.records.triggers {
-            let watched = keys.contains(&(&key.config, key.tag.as_str()));
+            let watched = configs.get(&key.config).is_some_and(|config| config.trigger(&key.tag).is_some());
             let marked = |unwatched_since| Box::new(TriggerRecord { unwatched_since, ..(**record).clone() });
             match fate(record.unwatched_since, watched, now.wall) {
                 Fate::Stay => {}
@@ -108,7 +110,7 @@ impl Controller {
         }
         for (tag, record) in &self.records.tags {
             let marked = |unwatched_since| Box::new(TagRecord { unwatched_since, ..(**record).clone() });
-            match fate(record.unwatched_since, tags.contains(tag.as_str()), now.wall) {
+            match fate(record.unwatched_since, tags.contains(tag), now.wall) {
                 Fate::Stay => {}
                 Fate::Mark(since) => t.records.push(Record::Tag(tag.clone(), Some(marked(since)))),
                 Fate::Forget => t.records.push(Record::Tag(tag.clone(), None)),

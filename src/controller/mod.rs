@@ -137,17 +137,16 @@ impl Controller {
         }
     }
 
-    /// How long until a [`Event::Tick`] is due although nothing happens.
+    /// How long until an [`Event::Tick`] is due although nothing happens; zero exactly if one has something to do now.
     #[must_use]
     pub fn next_tick(&self, now: Now) -> Option<Duration> {
-        if !self.dirty.is_empty() {
+        if !self.dirty.is_empty() || !self.next_builds(now).is_empty() {
             return Some(Duration::ZERO);
         }
         let patience = self.patience.map(|until| until.saturating_sub(now.mono));
-        let retry = match self.draining {
-            true => None,
-            false => self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall)).min(),
-        };
+        // A retry that is due and cannot start is started by what makes room for it.
+        let waits = self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall));
+        let retry = waits.filter(|left| !left.is_zero() && !self.draining).min();
         patience.into_iter().chain(retry).min()
     }
 
@@ -174,7 +173,7 @@ impl Controller {
         self.live.iter().filter_map(|key| Some((key, &**self.records.builds.get(key)?)))
     }
 
-    /// The configs with a trigger on `tag`.
+    /// The configs that `tag` concerns.
     fn configs_on(&self, tag: &TagRef) -> impl Iterator<Item = &Arc<BuildConfig>> {
         let positions = self.loaded.by_tag.get(tag).map_or(&[][..], Vec::as_slice);
         positions.iter().filter_map(|position| self.loaded.settings.build_configs.get(*position))
@@ -243,8 +242,8 @@ impl Loaded {
     fn new(settings: Arc<Settings>) -> Self {
         let mut by_tag: HashMap<TagRef, Vec<usize>> = HashMap::new();
         for (position, config) in settings.build_configs.iter().enumerate() {
-            for trigger in &config.triggers {
-                by_tag.entry(trigger.tag.clone()).or_default().push(position);
+            for tag in config.tags() {
+                by_tag.entry(tag.clone()).or_default().push(position);
             }
         }
         let keys = settings.build_configs.iter().enumerate();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Controller;
-use super::event::{AttemptRef, Effect, Note, Now, Transition};
+use super::event::{AttemptRef, Effect, Ended, Note, Now, Transition};
 use super::key::{BuildKey, ConfigKey};
 use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record};
 use super::settings::{BuildConfig, History, RunPolicy, Supersede};
@@ -26,7 +26,7 @@ pub(super) fn make_room(
             if matches!(phase, Phase::Cancelled(_)) {
                 t.notes.push(Note::BuildSuperseded { build: key.clone(), by: newer.clone() });
             }
-            controller.finish(key, build.clone(), phase, now, Vec::new(), t);
+            controller.finish(key, build.clone(), phase, now, None, t);
         }
     }
 }
@@ -76,26 +76,27 @@ pub(super) fn wait_left(build: &Build, now: Timestamp) -> Option<Duration> {
 }
 
 impl Controller {
-    /// Starts what may start now: the most urgent first, then the oldest.
+    /// Starts what may start now.
     pub(super) fn schedule(&self, now: Now, t: &mut Transition) {
-        let mut free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
+        for (key, build) in self.next_builds(now) {
+            start(key, build.clone(), now, t);
+        }
+    }
+
+    /// What may start now: the most urgent first, then the oldest, as many as there is room for.
+    pub(super) fn next_builds(&self, now: Now) -> Vec<(&BuildKey, &Build)> {
+        let free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
         if self.draining || free == 0 {
-            return;
+            return Vec::new();
         }
         let mut busy: HashSet<ConfigKey> = self.running().map(|(key, _)| key.config.clone()).collect();
         let mut queue: Vec<(&BuildKey, &Build)> =
             self.live_builds().filter(|(key, build)| self.is_ready(key, build, now)).collect();
         queue.sort_by_key(|(key, build)| (build.urgency, build.created, key.number));
-        for (key, build) in queue {
-            if free == 0 {
-                return;
-            }
-            // Both policies built so far run one build of a config at a time.
-            if self.is_next_of_config(key, now) && busy.insert(key.config.clone()) {
-                free -= 1;
-                start(key, build.clone(), now, t);
-            }
-        }
+        // Both policies built so far run one build of a config at a time.
+        queue.retain(|(key, _)| self.is_next_of_config(key, now) && busy.insert(key.config.clone()));
+        queue.truncate(free);
+        queue
     }
 
     fn running(&self) -> impl Iterator<Item = (&BuildKey, &Build)> {
@@ -119,26 +120,26 @@ impl Controller {
         ready.is_some_and(|(next, _)| next == key)
     }
 
-    /// Ends a build, counts failures, and lets go of what its config no longer keeps.
+    /// Ends a build, counts failures, and lets go of what its config no longer keeps. `ended` is the runner's word, if
+    /// that is what ends it.
     pub(super) fn finish(
         &self,
         key: &BuildKey,
         mut build: Build,
         phase: Phase,
         now: Now,
-        tail: Vec<String>,
+        ended: Option<&Ended>,
         t: &mut Transition,
     ) {
         let failures_in_row = self.count_failure(&key.config, &phase, t);
-        let started = build.history.last().map_or(now.wall, |attempt| attempt.started);
         t.notes.push(Note::BuildFinished(super::Finished {
             build: key.clone(),
             phase: phase.name(),
             outcome: build.history.last().and_then(|attempt| attempt.outcome.clone()),
             attempts: build.attempts,
-            elapsed: Duration::try_from(now.wall.duration_since(started)).unwrap_or_default(),
+            elapsed: ended.map_or(Duration::ZERO, |ended| ended.elapsed),
             failures_in_row,
-            tail,
+            tail: ended.map_or_else(Vec::new, |ended| ended.tail.clone()),
         }));
         build.phase = phase;
         build.ended = Some(now.wall);

@@ -135,6 +135,12 @@ impl BuildConfig {
     pub fn trigger(&self, tag: &TagRef) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| trigger.tag == *tag)
     }
+
+    /// Every tag that it must know, each once: those of its triggers, and the one it is built from.
+    pub fn tags(&self) -> impl Iterator<Item = &TagRef> {
+        let from = Some(&self.strategy.from).filter(|from| self.trigger(from).is_none());
+        self.triggers.iter().map(|trigger| &trigger.tag).chain(from)
+    }
 }
 
 impl Default for Settings {

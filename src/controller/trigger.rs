@@ -103,10 +103,10 @@ impl<'a> Look<'a> {
         let record_next = stored.is_some_and(|record| record.record_next);
         if trigger.paused {
             Verdict::Hold(HoldReason::Paused)
-        } else if first && self.first_start_held(config) {
-            Verdict::Hold(HoldReason::FirstStart)
         } else if first && (record_next || config.on_first == OnFirst::Record) {
             Verdict::Record
+        } else if first && self.first_start_held(config) {
+            Verdict::Hold(HoldReason::FirstStart)
         } else if first && self.awaits_first_look(config) {
             Verdict::Hold(HoldReason::FirstLook)
         } else if self.image(&config.strategy.from).is_none() {
@@ -171,14 +171,13 @@ impl<'a> Look<'a> {
         weighed: &[Weighed<'a>],
         t: &mut Transition,
     ) {
-        let causes =
-            weighed.iter().filter(|weighed| weighed.verdict == Verdict::Fire).map(Weighed::fired).collect();
+        let causes = weighed.iter().filter(|weighed| weighed.is_cause()).map(Weighed::fired).collect();
         let firing = Firing { config, base, causes };
         let build = self.make(&firing, t);
         for weighed in weighed {
             let new =
                 TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() };
-            if let Verdict::Hold(_) | Verdict::Record = weighed.verdict {
+            if weighed.verdict != Verdict::Nothing && !weighed.is_cause() {
                 t.notes.push(Note::TriggerSwallowed {
                     config: config.key.clone(),
                     build: build.clone(),
@@ -240,6 +239,12 @@ impl<'a> Look<'a> {
 }
 
 impl<'a> Weighed<'a> {
+    /// Whether a build of its config is also for this trigger's sake. One that only awaits the first look at another
+    /// tag need not wait for it once there is a build.
+    fn is_cause(&self) -> bool {
+        matches!(self.verdict, Verdict::Fire | Verdict::Hold(HoldReason::FirstLook))
+    }
+
     fn fired(&self) -> Fired<'a> {
         let old = self.stored.and_then(|record| record.stored.clone());
         Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }

@@ -284,3 +284,21 @@ fn the_handle_of_the_first_attempt_is_not_the_second_ones() {
         mind.build("app-1").history.iter().map(|attempt| attempt.handle.as_deref()).collect();
     assert_eq!(handles, [Some("1"), None]);
 }
+
+#[test]
+fn a_cancel_that_a_crash_may_have_swallowed_is_said_again() {
+    let mut mind = running(retrying(3));
+    mind.cancel("app-1");
+    mind.restart();
+    let attempt = attempt(&mind, 1);
+    assert_eq!(mind.effects, [Effect::Adopt(attempt.clone()), Effect::Cancel(attempt)]);
+}
+
+#[test]
+fn the_time_a_build_took_is_what_its_runner_measured() {
+    let mut mind = running(retrying(1));
+    mind.now.wall -= DAY;
+    let notes = mind.complete("app-1");
+    let Some(Note::BuildFinished(finished)) = notes.first() else { panic!("no end was told") };
+    assert_eq!(finished.elapsed, SECOND);
+}

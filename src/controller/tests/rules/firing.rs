@@ -267,3 +267,50 @@ fn the_strategys_own_tag_is_pinned_from_the_look_that_fired() {
     let expected = ["A", "A", "B"].map(|version| Some(digest(version)));
     assert!(iter::zip(bases, expected).all(|(base, expected)| base == expected));
 }
+
+#[test]
+fn a_trigger_that_awaits_a_first_look_is_a_cause_if_another_fires() {
+    let mut mind = Mind::start([watch("app", &["debian"])]);
+    mind.see("debian", "A");
+    mind.complete("app-1");
+    mind.load([watch("app", &["debian", "node", "redis"])]);
+    mind.see("node", "A");
+    let notes = mind.see("debian", "B");
+    assert_eq!(mind.causes("app-2"), [("debian", digest("B")), ("node", digest("A"))]);
+    assert!(swallowed(&notes).is_empty());
+}
+
+/// A config that builds from `debian`, which none of its triggers watches.
+fn built_from_elsewhere() -> BuildConfig {
+    let mut config = watch("app", &["debian", "node"]);
+    config.triggers.remove(0);
+    config
+}
+
+#[test]
+fn a_change_waits_for_the_strategys_own_tag_and_fires_when_it_resolves() {
+    let mut mind = Mind::start([built_from_elsewhere()]);
+    mind.see("node", "A");
+    assert!(mind.builds().is_empty(), "a build must have its base pinned");
+    mind.see("debian", "A");
+    assert_eq!(mind.causes("app-1"), [("node", digest("A"))]);
+    assert_eq!(mind.spec("app-1").base_image.digest, Some(digest("A")));
+}
+
+#[test]
+fn the_strategys_own_tag_fires_nothing_where_no_trigger_watches_it() {
+    let mut mind = Mind::start([built_from_elsewhere()]);
+    mind.see("debian", "A");
+    mind.see("node", "A");
+    let notes = mind.see("debian", "B");
+    assert_eq!(image_changes(&notes), [(tag("debian").to_string(), 0, 0, false)]);
+    assert_eq!(mind.builds(), ["app-1 Running"]);
+}
+
+#[test]
+fn the_strategys_own_tag_is_watched_even_where_no_trigger_is_on_it() {
+    let mut mind = Mind::start([built_from_elsewhere()]);
+    mind.see("debian", "A");
+    mind.restart();
+    assert_eq!(mind.controller.records().tags[&tag("debian")].unwatched_since, None);
+}

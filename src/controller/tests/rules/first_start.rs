@@ -203,3 +203,15 @@ fn a_first_look_that_is_awaited_is_neither_told_nor_stored() {
         "the strategy's tag is what it waits for now"
     );
 }
+
+#[test]
+fn a_held_config_that_is_set_to_record_records() {
+    let mut mind = start(fleet(60, 50));
+    mind.see("debian", "A");
+    let recording = (1..=60).map(|number| watch(&format!("app{number}"), &["debian"]));
+    mind.load(recording.map(|config| BuildConfig { on_first: OnFirst::Record, ..config }));
+    mind.see("debian", "A");
+    mind.pass(PATIENCE);
+    assert!(mind.builds().is_empty());
+    assert_eq!(mind.trigger("app7", "debian").unwrap().stored, Some(identity("A")));
+}

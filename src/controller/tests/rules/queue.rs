@@ -1,5 +1,7 @@
 //! Which build starts next, and which never does (F38, D18, `max_builds`).
 
+use std::time::Duration;
+
 use crate::controller::tests::support::*;
 use crate::controller::*;
 
@@ -184,4 +186,29 @@ fn a_removed_config_cancels_its_waiting_retry() {
     mind.load([]);
     assert_eq!(mind.phase("app-1"), &Phase::Cancelled(CancelReason::ConfigRemoved));
     assert_eq!(mind.controller.next_tick(mind.now), Some(PATIENCE), "nothing but the load's own patience");
+}
+
+#[test]
+fn the_policy_of_the_newer_build_is_the_one_it_was_made_under() {
+    let mut mind = Mind::start([watch("app", &["debian"])]);
+    mind.see("debian", "A");
+    mind.see("debian", "B");
+    mind.load([serial(watch("app", &["debian"]))]);
+    mind.end("app-1", Outcome::Interrupted);
+    assert_eq!(mind.builds(), ["app-1 Cancelled", "app-2 Running"]);
+}
+
+#[test]
+fn a_tick_is_due_only_when_it_has_something_to_do() {
+    let configs = [watch("app", &["debian"]), watch("lib", &["node"])];
+    let mut mind = Mind::over(Records::default(), one_at_a_time(configs));
+    mind.see("debian", "A");
+    mind.fail("app-1");
+    mind.see("node", "A");
+    mind.pass(5 * MINUTE);
+    assert_eq!(mind.builds(), ["app-1 Pending", "lib-1 Running"], "a retry is due, and there is no room");
+    assert_eq!(mind.controller.next_tick(mind.now), None);
+    let end = Event::Ended(ended(build("lib-1"), 1, Outcome::Complete));
+    mind.step(&end);
+    assert_eq!(mind.controller.next_tick(mind.now), Some(Duration::ZERO));
 }

@@ -78,7 +78,8 @@ impl Progress {
         self.schedule.due_after(round, now).map(|due| due.saturating_sub(now))
     }
 
-    /// How long until each tag is due: zero while it waits for its host or is being polled.
+    /// How long until each tag is polled next: zero while it waits for its host. One that is being polled now waits
+    /// for its next slot, as one that was polled.
     pub(super) fn next_polls(&self, tags: usize, now: Duration) -> Vec<Option<Duration>> {
         let mut next = vec![None; tags];
         let mut set = |tags: Range<usize>, due: Option<Duration>| {

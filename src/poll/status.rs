@@ -21,7 +21,7 @@ pub struct Status {
 pub struct TagStatus {
     /// Which tag.
     pub tag: TagRef,
-    /// How long until the next poll: zero if it is due or going on, `None` if there is none.
+    /// How long until the next poll begins: zero if it is due and waits for its host, `None` if there is none.
     pub next_poll: Option<Duration>,
     /// When a poll last brought a digest, since polling began.
     pub last_success: Option<Timestamp>,

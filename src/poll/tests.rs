@@ -1,1 +1,9 @@
+//! The claims of polling: pure rules as properties, the loop in virtual time.
 
+mod budget;
+mod condition;
+mod log;
+mod poller;
+mod schedule;
+mod status;
+mod support;

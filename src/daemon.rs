@@ -1,8 +1,367 @@
 //! Builds the parts, wires them, owns shutdown; the only room that sees everything.
+//!
+//! One task takes everything in and decides, one step at a time: observations, what the runner reports, what a person
+//! asks, and the clock. Polling and the control socket are tasks of their own, which only send.
 
 pub mod answer;
-pub mod narrate;
+mod engine;
+mod narrate;
+mod reply;
 mod settings;
 mod words;
 
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, Interval, sleep_until};
+
+use crate::controller::{Controller, Event, Records, TriggerKey};
+use crate::image::TagRef;
+use crate::poll::{self, HostPlan, Mode, Observation, Plan, Poller, TagPlan};
+use crate::registry::Registries;
+use crate::runner::{self, Exec};
+use crate::store::{Opened, Recovery, Store};
+use crate::{config, control};
+
+use engine::{Engine, GROUP, millis};
+
 pub use settings::{OnLostState, Settings};
+
+/// What the command line and the environment say.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the state is.
+    pub state_dir: PathBuf,
+    /// Where the control socket is to be.
+    pub socket: PathBuf,
+    /// Which configuration this is, for the log.
+    pub config: PathBuf,
+    /// Poll everything once, run what fires, and end.
+    pub once: bool,
+    /// The variables that builds inherit, read at the edge.
+    pub inherited: Vec<(String, String)>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should.
+    Done,
+    /// With `--once`: a tag was not resolved, or a build failed.
+    SomethingFailed,
+}
+
+/// Runs the daemon until `stop` says so. Its first word drains, its second ends the builds that still run.
+///
+/// # Errors
+/// If the state cannot be opened, a certificate file cannot be read, or the control socket cannot be bound.
+pub async fn run(
+    settings: config::Settings,
+    options: Options,
+    stop: mpsc::Receiver<()>,
+) -> anyhow::Result<Ending> {
+    let local = LocalSet::new();
+    local.run_until(async { Box::pin(start(settings, options, stop)).await }).await
+}
+
+/// Everything is built, in the order in which it depends on one another.
+async fn start(
+    settings: config::Settings,
+    options: Options,
+    stop: mpsc::Receiver<()>,
+) -> anyhow::Result<Ending> {
+    let hosts: Vec<_> = settings.registries.values().map(|host| host.registry.clone()).collect();
+    let registries = Registries::new(&hosts).context("set up the registries")?;
+    let Opened { store, records, store_id, recovery } = Store::open(&options.state_dir)?;
+    tell_recovery(&recovery);
+    let (events, events_in) = mpsc::channel(GROUP);
+    let runner = Exec::new(runner_settings(&settings, &options), events.clone());
+    runner.sweep(|build| records.builds.contains_key(build)).await;
+    let listener = control::Listener::bind(&options.socket).await?;
+    let plan = plan(&settings, &records);
+    let (questions, questions_in) = mpsc::channel(16);
+    let (stopping, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(control::serve(listener, questions, async { drop(stopped.await) }));
+    tell_start(&settings, &options);
+
+    let controller = Controller::new(store_id, records);
+    let mut engine = Engine::new(controller, store, runner.clone(), builds_dir(&options), events);
+    engine.step(vec![Event::Boot]).await;
+    let after_loss = recovery.is_loss() && settings.daemon.on_lost_state == OnLostState::Record;
+    let load = Event::Load { settings: Arc::new(settings.controller.clone()), after_loss };
+    engine.step(vec![load]).await;
+
+    let (observations, observations_in) = mpsc::channel(GROUP);
+    let (commands, commands_in) = mpsc::channel(4);
+    let mode = if options.once { Mode::Once } else { Mode::Continuous };
+    let wall = Timestamp::now;
+    let poller =
+        Poller { plan, mode, resolver: Arc::new(registries), wall, observations, commands: commands_in };
+    tokio::task::spawn_local(poller.run());
+    let inbox = Inbox {
+        stop,
+        questions: questions_in,
+        events: events_in,
+        observations: observations_in,
+        summaries: reply::hourly(),
+    };
+    let (started, polling, draining, unresolved) = (Timestamp::now(), true, false, false);
+    let daemon =
+        Daemon { engine, runner, inbox, commands, options, settings, started, polling, draining, unresolved };
+    let ending = daemon.serve().await;
+    drop(stopping);
+    // The server ends by itself, in bounded time; if it panicked, the hook has told of it.
+    let _ = server.await;
+    ending
+}
+
+fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Settings {
+    runner::Settings {
+        builds_dir: builds_dir(options),
+        output: settings.log.build_output,
+        log_limit: runner::Settings::LOG_LIMIT,
+        grace: runner::Settings::GRACE,
+        inherited: options.inherited.clone(),
+    }
+}
+
+/// Each build has a directory of its own below this one.
+fn builds_dir(options: &Options) -> PathBuf {
+    options.state_dir.join("builds")
+}
+
+/// What to poll. A tag that was never seen, or that a trigger has nothing stored for, is not kept waiting.
+fn plan(settings: &config::Settings, records: &Records) -> Plan {
+    let mut eager: HashSet<&TagRef> = HashSet::new();
+    for config in &settings.controller.build_configs {
+        for trigger in &config.triggers {
+            let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+            if records.triggers.get(&key).is_none_or(|record| record.stored.is_none()) {
+                eager.insert(&trigger.tag);
+            }
+        }
+    }
+    let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
+    for config::WatchedTag { tag, interval } in &settings.tags {
+        let eager = eager.contains(tag) || !records.tags.contains_key(tag);
+        tags.entry(tag.host()).or_default().push(TagPlan { tag: tag.clone(), interval: *interval, eager });
+    }
+    let hosts = settings.registries.iter().filter_map(|(host, known)| {
+        let credential = known.registry.credentials.as_ref().map(|credentials| credentials.username.clone());
+        let tags = tags.remove(host.as_str())?;
+        Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
+    });
+    Plan { hosts: hosts.collect() }
+}
+
+fn tell_recovery(recovery: &Recovery) {
+    let shown = |quarantine: &Option<PathBuf>| quarantine.as_ref().map(|path| path.display().to_string());
+    match recovery {
+        Recovery::First | Recovery::Whole { replayed: 0 } => {}
+        Recovery::Whole { replayed } => {
+            tracing::info!(
+                event = "state_recovered",
+                replayed,
+                "state is whole; the journal had more than the database"
+            );
+        }
+        Recovery::Rebuilt { reason, quarantine } => {
+            let quarantine = shown(quarantine);
+            tracing::warn!(
+                event = "state_recovered",
+                reason,
+                quarantine,
+                "database was rebuilt; nothing is lost"
+            );
+        }
+        Recovery::Lost { reason, quarantine } => {
+            let quarantine = shown(quarantine);
+            tracing::error!(
+                event = "state_recovered",
+                reason,
+                quarantine,
+                "some state is lost; see on_lost_state"
+            );
+        }
+    }
+}
+
+/// The decisions made at the start, one line a fact.
+fn tell_start(settings: &config::Settings, options: &Options) {
+    tracing::info!(
+        event = "config_loaded",
+        config = %options.config.display(),
+        build_configs = settings.controller.build_configs.len(),
+        tags = settings.tags.len(),
+        registries = settings.registries.len(),
+        "configuration loaded"
+    );
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        state_dir = %options.state_dir.display(),
+        socket = %options.socket.display(),
+        max_builds = settings.controller.max_builds,
+        runner = "exec: builds run as this user and can read what this user can",
+        "started"
+    );
+}
+
+/// The running daemon.
+struct Daemon {
+    engine: Engine,
+    runner: Exec,
+    inbox: Inbox,
+    commands: mpsc::Sender<poll::Command>,
+    options: Options,
+    settings: config::Settings,
+    started: Timestamp,
+    /// Whether polling goes on.
+    polling: bool,
+    /// Whether it is about to stop.
+    draining: bool,
+    /// Whether a tag could not be resolved, for `run --once`.
+    unresolved: bool,
+}
+
+/// Everything that comes in.
+struct Inbox {
+    stop: mpsc::Receiver<()>,
+    questions: mpsc::Receiver<control::Request>,
+    events: mpsc::Receiver<Event>,
+    observations: mpsc::Receiver<Observation>,
+    summaries: Interval,
+}
+
+/// The next thing that came in.
+enum Input {
+    Stop,
+    Question(control::Request),
+    Events(Vec<Event>),
+    /// None at all means that polling has ended.
+    Observations(Vec<Observation>),
+    Summary,
+    /// Something waited for this instant.
+    Time,
+}
+
+impl Inbox {
+    /// Waits for the next thing. Cancel safe: nothing is taken from a channel unless it is returned.
+    ///
+    /// While the store is in trouble (`events` is false) events and observations stay where they are.
+    async fn next(&mut self, events: bool, polling: bool, wake: Option<Instant>) -> Input {
+        let (mut new_events, mut observations) = (Vec::new(), Vec::new());
+        tokio::select! {
+            biased;
+            Some(()) = self.stop.recv() => Input::Stop,
+            Some(question) = self.questions.recv() => Input::Question(question),
+            _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
+            _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
+                Input::Observations(observations)
+            }
+            _ = self.summaries.tick() => Input::Summary,
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Input::Time,
+        }
+    }
+}
+
+impl Daemon {
+    /// Takes things in until it is time to stop, then drains.
+    async fn serve(mut self) -> anyhow::Result<Ending> {
+        while !self.is_done() {
+            let input = self.next().await;
+            if matches!(input, Input::Stop) {
+                self.drain().await;
+                break;
+            }
+            if matches!(&input, Input::Observations(observations) if observations.is_empty()) {
+                self.polling = false;
+                anyhow::ensure!(self.options.once, "polling has stopped: this is a bug in basewatch");
+            }
+            self.take(input).await;
+        }
+        let failed = self.options.once && (self.unresolved || self.engine.failed);
+        self.engine.close().await;
+        tracing::info!(event = "stopped", "stopped");
+        Ok(if failed { Ending::SomethingFailed } else { Ending::Done })
+    }
+
+    async fn next(&mut self) -> Input {
+        let (events, wake) = (self.engine.takes_events(), self.engine.wake_at());
+        self.inbox.next(events, self.polling, wake).await
+    }
+
+    async fn take(&mut self, input: Input) {
+        match input {
+            Input::Question(question) => self.answer(question).await,
+            Input::Events(events) => self.engine.step(events).await,
+            Input::Observations(observations) => {
+                let events = observations.into_iter().map(|observation| self.event_of(observation)).collect();
+                self.engine.step(events).await;
+            }
+            Input::Time => self.engine.step(Vec::new()).await,
+            Input::Summary => self.summarize().await,
+            // The caller's to take.
+            Input::Stop => {}
+        }
+    }
+
+    fn event_of(&mut self, observation: Observation) -> Event {
+        let tag = observation.tag;
+        match observation.outcome {
+            poll::Outcome::Resolved(polled) => Event::Observed { tag, polled },
+            poll::Outcome::Unresolved => {
+                self.unresolved = true;
+                Event::Unresolved { tag }
+            }
+        }
+    }
+
+    /// With `--once`: every tag was polled, and what fired has run.
+    fn is_done(&self) -> bool {
+        self.options.once && !self.polling && self.engine.is_idle()
+    }
+
+    /// Starts nothing more, waits for what runs, then ends it; it runs again at the next start.
+    async fn drain(&mut self) {
+        let patience = self.settings.daemon.drain_timeout;
+        tracing::info!(
+            event = "stopping",
+            running = self.engine.running(),
+            drain_timeout_ms = millis(patience),
+            "stopping"
+        );
+        (self.polling, self.draining) = (false, true);
+        // A poller that is gone already needs no word.
+        let _ = self.commands.try_send(poll::Command::Stop);
+        self.engine.step(vec![Event::Drain]).await;
+        let mut drained = tokio::spawn(drain(self.runner.clone(), patience));
+        loop {
+            // Cancel safe: nothing is taken from a channel unless it is handed on here.
+            let input = tokio::select! {
+                _ = &mut drained => break,
+                input = self.next() => input,
+            };
+            if matches!(input, Input::Stop) {
+                // Who asks twice does not want to wait.
+                tokio::spawn(drain(self.runner.clone(), Duration::ZERO));
+            }
+            self.take(input).await;
+        }
+        let mut last = Vec::new();
+        while let Ok(event) = self.inbox.events.try_recv() {
+            last.push(event);
+        }
+        self.engine.step(last).await;
+    }
+}
+
+async fn drain(runner: Exec, patience: Duration) {
+    runner.drain(patience).await;
+}

@@ -14,7 +14,7 @@ use crate::image::{Digest, TagRef};
 const LAST_LINES: usize = 20;
 
 /// Logs `note`; `builds_dir` is where the logs of builds are.
-pub fn narrate(note: &Note, builds_dir: &Path) {
+pub(super) fn narrate(note: &Note, builds_dir: &Path) {
     match note {
         Note::TagResolved { tag, digest, reference } => info!(
             event = "tag_resolved", image = &**reference, %tag, registry = tag.host(), %digest,

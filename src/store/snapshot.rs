@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub(super) fn write(dir: &Path, head: Head, records: &Records) -> io::Result<u64
 }
 
 /// Writes a copy of everything to `path`.
-pub(super) fn write_file(path: &PathBuf, head: Head, records: &Records) -> io::Result<()> {
+pub(super) fn write_file(path: &Path, head: Head, records: &Records) -> io::Result<()> {
     let mut bytes = Vec::new();
     let head = Head { records: records.iter().count(), ..head };
     line::push(&mut bytes, &head)?;

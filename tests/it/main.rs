@@ -8,6 +8,13 @@
     reason = "panicking is how a test fails; clippy.toml allows it in test functions, this in what they call"
 )]
 
+mod architecture;
+mod cli;
+mod crash;
+mod first_start;
+mod main_job;
+mod polling;
 mod real_registry;
+mod registries;
 mod resolve;
 mod support;

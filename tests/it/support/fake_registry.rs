@@ -220,6 +220,12 @@ impl FakeRegistry {
         self.inside.lock().requests.clear();
     }
 
+    /// Waits, on this thread, until at least `count` such requests were made.
+    pub(crate) fn wait_requests(&self, count: usize, method: Method, path_prefix: &str) {
+        let what = format!("{count} {method} requests below {path_prefix}");
+        super::eventually(&what, || (self.count(method.clone(), path_prefix) >= count).then_some(()));
+    }
+
     /// Returns when there were that many such requests; panics if that takes too long.
     pub(crate) async fn wait_for(&self, count: usize, method: Method, path_prefix: &str, deadline: Duration) {
         let mut arrived = self.inside.arrived.subscribe();

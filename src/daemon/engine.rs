@@ -1,0 +1,233 @@
+//! The one way through: events in, a decision, the store, and only then the effects.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::narrate::narrate;
+use crate::controller::{
+    AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
+};
+use crate::failpoint;
+use crate::runner::Exec;
+use crate::store::{CommitError, Store};
+
+/// How many events are decided on before they are stored together: what waited while the last group was synced.
+pub(super) const GROUP: usize = 200;
+
+/// The waits between tries to store a group: they double from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// The controller, the store behind it, and what carries its effects out.
+pub(super) struct Engine {
+    pub(super) controller: Controller,
+    store: Store,
+    runner: Exec,
+    builds_dir: PathBuf,
+    /// Where an attempt's end is told that could not even begin.
+    events: mpsc::Sender<Event>,
+    started: Instant,
+    /// Events of a group that could not be stored.
+    unstored: Vec<Event>,
+    trouble: Option<Trouble>,
+    /// Whether a build failed, for `run --once`.
+    pub(super) failed: bool,
+}
+
+/// The store does not take what was decided.
+struct Trouble {
+    since: Instant,
+    tries: u32,
+    next: Instant,
+    wait: Duration,
+}
+
+impl Engine {
+    pub(super) fn new(
+        controller: Controller,
+        store: Store,
+        runner: Exec,
+        builds_dir: PathBuf,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        let (started, unstored) = (Instant::now(), Vec::new());
+        Self {
+            controller,
+            store,
+            runner,
+            builds_dir,
+            events,
+            started,
+            unstored,
+            trouble: None,
+            failed: false,
+        }
+    }
+
+    /// Both clocks.
+    pub(super) fn now(&self) -> Now {
+        Now { wall: Timestamp::now(), mono: self.started.elapsed() }
+    }
+
+    /// When [`Engine::step`] is to be called although nothing happened; `None` if nothing waits for time.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        match &self.trouble {
+            Some(trouble) => Some(trouble.next),
+            None => self.controller.next_tick(self.now()).map(|wait| Instant::now() + wait),
+        }
+    }
+
+    /// Whether events are taken in: not while the store is in trouble, so that whoever sends them waits.
+    pub(super) fn takes_events(&self) -> bool {
+        self.trouble.is_none()
+    }
+
+    /// Decides on `events`, stores what was decided, then lets the effects leave. A group that cannot be stored is
+    /// kept and decided on again later: the end of a build must not be lost.
+    pub(super) async fn step(&mut self, events: Vec<Event>) {
+        self.unstored.extend(events);
+        let events = std::mem::take(&mut self.unstored);
+        if let Err(error) = self.attempt(&events).await {
+            self.unstored = events;
+            self.meet_trouble(&error);
+        } else if let Some(trouble) = self.trouble.take() {
+            tracing::info!(
+                event = "store_recovered",
+                what = "journal",
+                count = trouble.tries,
+                elapsed_ms = millis(trouble.since.elapsed()),
+                "state can be stored again"
+            );
+        }
+    }
+
+    /// As [`Engine::step`] for one event of a person, who is told at once if it could not be stored.
+    pub(super) async fn ask(&mut self, event: Event) -> Result<(), CommitError> {
+        self.attempt(std::slice::from_ref(&event)).await
+    }
+
+    async fn attempt(&mut self, events: &[Event]) -> Result<(), CommitError> {
+        let now = self.now();
+        let mut group = Vec::new();
+        let mut undo = Vec::new();
+        for event in events {
+            self.decide(event, now, &mut group, &mut undo);
+        }
+        while self.decide(&Event::Tick, now, &mut group, &mut undo) {}
+        match self.store.commit(&group).await {
+            Ok(()) => group.iter().for_each(|transition| self.carry_out(transition)),
+            Err(error) => {
+                undo.into_iter().rev().for_each(|undo| self.controller.undo(undo));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything came of `event`.
+    fn decide(&mut self, event: &Event, now: Now, group: &mut Vec<Transition>, undo: &mut Vec<Undo>) -> bool {
+        let transition = self.controller.decide(event, now);
+        if transition.is_empty() {
+            return false;
+        }
+        undo.push(self.controller.apply(&transition));
+        group.push(transition);
+        true
+    }
+
+    /// What follows from a decision that is stored.
+    fn carry_out(&mut self, transition: &Transition) {
+        for note in &transition.notes {
+            self.failed |= is_failure(note);
+            narrate(note, &self.builds_dir);
+        }
+        for effect in &transition.effects {
+            // An effect that is lost here is lost as by a crash: the next start makes up for it.
+            if failpoint::reach("engine-before-effect").is_err() {
+                continue;
+            }
+            match effect {
+                Effect::Start(attempt) => self.start(attempt.clone()),
+                Effect::Adopt(attempt) => self.runner.adopt(attempt.clone()),
+                Effect::Cancel(attempt) => self.runner.cancel(attempt),
+                Effect::Discard(build) => {
+                    self.store.discard(build.clone());
+                    self.runner.discard(build);
+                }
+            }
+        }
+    }
+
+    /// Hands the runner what the build is given. The file is small and mostly in memory, so it is read here: the
+    /// runner knows the attempt before anyone can call it off.
+    fn start(&self, attempt: AttemptRef) {
+        let problem = match self.store.specs().read(&attempt.build) {
+            Ok(spec) => return self.runner.start(attempt, spec),
+            Err(error) => error.to_string(),
+        };
+        let ended = Event::Ended(Ended {
+            build: attempt.build,
+            attempt: attempt.attempt,
+            outcome: Outcome::NotStarted(problem.into()),
+            images: Vec::new(),
+            tail: Vec::new(),
+            elapsed: Duration::ZERO,
+        });
+        let events = self.events.clone();
+        // This task must not wait for room in a channel that it empties itself.
+        tokio::spawn(async move { events.send(ended).await });
+    }
+
+    fn meet_trouble(&mut self, error: &CommitError) {
+        let now = Instant::now();
+        let first = self.trouble.is_none();
+        let trouble = self.trouble.get_or_insert(Trouble { since: now, tries: 0, next: now, wait: RETRY.0 });
+        trouble.tries += 1;
+        trouble.next = now + trouble.wait;
+        if first {
+            tracing::error!(event = "store_failed", what = "journal", error = %error, "state cannot be stored");
+        }
+        trouble.wait = (trouble.wait * 2).min(RETRY.1);
+    }
+
+    /// The store, for what reads it.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether nothing runs and nothing can start now: builds that wait for a retry or a person may remain.
+    pub(super) fn is_idle(&self) -> bool {
+        let idle = |phase: &Phase| match phase {
+            Phase::New | Phase::Running => false,
+            Phase::Pending { .. } => true,
+            Phase::Complete | Phase::Failed(_) | Phase::Error(_) | Phase::Cancelled(_) => true,
+        };
+        self.unstored.is_empty() && self.controller.live_builds().all(|(_, build)| idle(&build.phase))
+    }
+
+    /// How many builds run.
+    pub(super) fn running(&self) -> usize {
+        self.controller.live_builds().filter(|(_, build)| build.phase == Phase::Running).count()
+    }
+
+    /// Lets go of the state, in good order.
+    pub(super) async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// Whether a note tells of a build that failed, be it to be tried again.
+fn is_failure(note: &Note) -> bool {
+    if let Note::BuildFinished(finished) = note {
+        return !["Complete", "Cancelled"].contains(&finished.phase);
+    }
+    matches!(note, Note::BuildRetrying { .. })
+}
+
+/// For the log.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

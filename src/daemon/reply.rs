@@ -1,0 +1,145 @@
+//! What a person asks of the running daemon, answered; and the hourly summary, which asks the same.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::answer::{self, Facts, PolledHost, PolledTag, Polling};
+use super::{Daemon, poll};
+use crate::control::protocol::{
+    Build, BuildDetail, BuildName, Condition, ConditionKind, Problem, ReleaseQuery, Released, Status,
+    StatusQuery,
+};
+use crate::control::{Refusal, Request};
+use crate::controller::{BuildKey, ConfigKey, Event, FirstStart, Records};
+use crate::store::CommitError;
+
+impl Daemon {
+    /// Answers one call. Who asked may have gone away meanwhile; what was decided holds all the same.
+    pub(super) async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Status(query, reply) => drop(reply.send(self.status(&query).await)),
+            Request::Configs(query, reply) => {
+                drop(reply.send(Ok(answer::configs(&self.engine.controller, &query))));
+            }
+            Request::Builds(query, reply) => {
+                drop(reply.send(answer::builds(&self.engine.controller, &query)));
+            }
+            Request::Build(name, reply) => drop(reply.send(self.build(&name))),
+            Request::Cancel(name, reply) => drop(reply.send(self.cancel(&name).await)),
+            Request::Release(query, reply) => drop(reply.send(self.release(&query).await)),
+        }
+    }
+
+    /// One line an hour, so that a silent log can be told from a dead daemon.
+    pub(super) async fn summarize(&mut self) {
+        let polling = self.ask_poller().await;
+        let totals = answer::totals(&self.engine.controller, &polling);
+        tracing::info!(
+            event = "summary",
+            tags_ok = totals.tags_ok,
+            tags_failing = totals.tags_failing,
+            stale = totals.stale,
+            held = totals.held,
+            paused = totals.paused,
+            queued = totals.queued,
+            running = totals.running,
+            "summary"
+        );
+    }
+
+    async fn status(&self, query: &StatusQuery) -> Result<Status, Refusal> {
+        let facts = Facts {
+            started: self.started,
+            state_dir: self.options.state_dir.clone(),
+            draining: self.draining,
+        };
+        answer::status(&self.engine.controller, &self.ask_poller().await, &facts, query)
+    }
+
+    fn build(&self, name: &BuildName) -> Result<BuildDetail, Refusal> {
+        let key = answer::find_build(&self.engine.controller, &name.build)?;
+        let spec = self.engine.store().specs().read(&key).ok();
+        answer::build(&self.engine.controller, &key, spec.as_ref(), &super::builds_dir(&self.options))
+    }
+
+    async fn cancel(&mut self, name: &BuildName) -> Result<Build, Refusal> {
+        let key = answer::check_cancel(&self.engine.controller, &name.build)?;
+        self.engine.ask(Event::Cancel { build: key.clone() }).await.map_err(|error| not_stored(&error))?;
+        let builds = &self.engine.controller.records().builds;
+        match builds.get(&key) {
+            Some(build) => Ok(answer::summary(&key, build)),
+            None => Err(gone(&key)),
+        }
+    }
+
+    async fn release(&mut self, query: &ReleaseQuery) -> Result<Released, Refusal> {
+        let release = answer::check_release(&self.engine.controller, query)?;
+        let held = |records: &Records| {
+            let configs = records.configs.iter();
+            let held = configs.filter(|(_, record)| matches!(record.first_start, FirstStart::Held(_)));
+            held.map(|(key, _)| key.clone()).collect::<BTreeSet<ConfigKey>>()
+        };
+        let before = held(self.engine.controller.records());
+        self.engine.ask(Event::Release(release)).await.map_err(|error| not_stored(&error))?;
+        let after = held(self.engine.controller.records());
+        Ok(Released { released: before.difference(&after).cloned().collect() })
+    }
+
+    /// What polling says of itself; nothing, if it has ended.
+    async fn ask_poller(&self) -> Polling {
+        let (reply, status) = oneshot::channel();
+        let asked = self.commands.try_send(poll::Command::Status(reply)).is_ok();
+        match asked {
+            true => status.await.map(|status| in_words(status, Timestamp::now())).unwrap_or_default(),
+            false => Polling::default(),
+        }
+    }
+}
+
+fn in_words(status: poll::Status, now: Timestamp) -> Polling {
+    let tags = status.tags.into_iter().map(|tag| {
+        let polled = PolledTag {
+            next_poll: tag.next_poll.and_then(|wait| now.checked_add(wait).ok()),
+            last_success: tag.last_success,
+            condition: tag.condition.as_ref().map(condition),
+        };
+        (tag.tag, polled)
+    });
+    let hosts = status.hosts.into_iter();
+    Polling {
+        tags: tags.collect(),
+        hosts: hosts
+            .map(|host| PolledHost { host: host.host, limits: host.limits, in_flight: host.in_flight })
+            .collect(),
+    }
+}
+
+fn condition(condition: &poll::Condition) -> Condition {
+    let missing = condition.trouble.kind == poll::Trouble::MISSING;
+    Condition {
+        kind: if missing { ConditionKind::Missing } else { ConditionKind::Unresolved },
+        since: condition.since,
+        count: condition.count.into(),
+        message: condition.trouble.message.clone(),
+    }
+}
+
+fn not_stored(error: &CommitError) -> Refusal {
+    Refusal::Unavailable(
+        Problem::new(error.to_string()).hint("nothing was changed: mend the disk and ask again"),
+    )
+}
+
+/// The history limit took the build at once.
+fn gone(key: &BuildKey) -> Refusal {
+    Refusal::NotFound(Problem::new(format!("build {key} was called off, and its record is no longer kept")))
+}
+
+/// When a summary is due: every hour, the first one an hour from now.
+pub(super) fn hourly() -> tokio::time::Interval {
+    const HOUR: Duration = Duration::from_hours(1);
+    tokio::time::interval_at(tokio::time::Instant::now() + HOUR, HOUR)
+}

@@ -1,0 +1,71 @@
+//! What polling costs: counted by the registry, not by us.
+
+use reqwest::Method;
+
+use crate::support::daemon::Home;
+use crate::support::fake_registry::FakeRegistry;
+use crate::support::watch_list::{Watch, watch_list};
+
+fn hundred_tags(registry: &FakeRegistry, every: &str) -> Home {
+    let watches: Vec<Watch> = (0..100)
+        .map(|number| {
+            registry.push(&format!("base-{number}"), "1", number);
+            Watch::new(&format!("app-{number}"), &registry.host(), &format!("base-{number}:1"))
+                .key("on_first", "\"record\"")
+                .every(every)
+        })
+        .collect();
+    Home::new(&watch_list(&registry.host(), &watches))
+}
+
+#[test]
+fn five_unchanged_rounds_of_a_hundred_tags_are_five_hundred_heads_and_no_byte_in_the_journal() {
+    let registry = FakeRegistry::start();
+    let home = hundred_tags(&registry, "15m");
+    assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+    registry.reset_counts();
+    let journal = home.journal_bytes();
+    for _ in 0..5 {
+        assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+    }
+    assert_eq!(registry.count(Method::HEAD, "/"), 500);
+    assert_eq!(registry.count(Method::GET, "/"), 0);
+    assert_eq!(registry.requests().len(), 500);
+    assert_eq!(home.journal_bytes(), journal);
+}
+
+#[test]
+fn a_running_daemon_asks_for_every_tag_equally_often_and_writes_nothing() {
+    let registry = FakeRegistry::start();
+    let home = hundred_tags(&registry, "500ms");
+    let daemon = home.start();
+    daemon.wait_count("tag_resolved", 100);
+    let journal = home.journal_bytes();
+    let before = registry.requests().len();
+    registry.wait_requests(before + 500, Method::HEAD, "/");
+    let (_, events) = daemon.stop();
+    assert_eq!(registry.count(Method::GET, "/"), 0);
+    let counts: Vec<usize> =
+        (0..100).map(|number| registry.count(Method::HEAD, &format!("/v2/base-{number}/"))).collect();
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    // One at the first sight, which comes at once, and one a period: two tags differ by their place in the period.
+    assert!(most - least <= 2, "{counts:?}");
+    assert_eq!(home.journal_bytes(), journal);
+    assert_eq!(events.iter().filter(|event| event["event"] == "image_changed").count(), 0);
+}
+
+#[test]
+fn ten_watches_of_one_tag_are_one_poll() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let watch = |number| {
+        Watch::new(&format!("app-{number}"), &registry.host(), "base:1").key("on_first", "\"record\"")
+    };
+    let watches: Vec<Watch> = (0..10).map(watch).collect();
+    let home = Home::new(&watch_list(&registry.host(), &watches));
+    assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+    assert_eq!(registry.requests().len(), 1);
+    let status = home.spawn(&["--once"], &[]).finish();
+    assert_eq!(status.0, Some(0));
+    assert_eq!(registry.requests().len(), 2);
+}

@@ -104,8 +104,8 @@ impl Controller {
 
     /// A later build that images caused, of the same config, which has not ended.
     fn newer_image_build(&self, key: &BuildKey) -> Option<(&BuildKey, &Build)> {
-        let newer = self.records.builds_of(&key.config).filter(|(other, _)| other.number > key.number);
-        newer.filter(|(_, build)| build.only_images() && !build.phase.is_terminal()).next_back()
+        let mut newer = self.records.builds_of(&key.config).filter(|(other, _)| other.number > key.number);
+        newer.rfind(|(_, build)| build.only_images() && !build.phase.is_terminal())
     }
 
     /// A person calls a build off: at once if it waits, else as soon as its attempt has ended.

@@ -74,15 +74,15 @@ impl Identity {
     /// Whether this identity is news to a trigger that has `stored`.
     ///
     /// An index has changed when a platform was added or points elsewhere; a platform that vanishes changes
-    /// nothing, nor does its return unchanged. Where one side's platforms are not known, the digests decide (D13).
+    /// nothing, nor does its return unchanged. Where one side's platforms are not known, the digests decide (D13). A v2
+    /// registry that seems to be a v1 one is no news: a proxy's error page can look like that (D10).
     #[must_use]
     pub fn differs_from(&self, stored: &Self) -> bool {
         match (self, stored) {
             (Self::Index { children: Some(new), .. }, Self::Index { children: Some(old), .. }) => {
                 new.iter().any(|(platform, digest)| old.get(platform) != Some(digest))
             }
-            (Self::V1Tag, Self::V1Tag) => false,
-            (Self::V1Tag, Self::Index { .. } | Self::Digest(_)) => true,
+            (Self::V1Tag, Self::Index { .. } | Self::Digest(_) | Self::V1Tag) => false,
             (Self::Index { .. } | Self::Digest(_), Self::Index { .. } | Self::Digest(_) | Self::V1Tag) => {
                 self.digest() != stored.digest()
             }

@@ -1,1 +1,226 @@
+//! One spelling per tag and digest, and what counts as another image (D10, D13).
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn digest(version: &str) -> Digest {
+    Digest::sha256_of(version.as_bytes())
+}
+
+// === Digest ===
+
+#[test]
+fn a_digest_is_printed_as_it_was_read() {
+    let sha256 = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let sha512 = format!("sha512:{}", "fedcba9876543210".repeat(8));
+    for text in [sha256, sha512] {
+        let digest: Digest = text.parse().unwrap();
+        assert_eq!(digest.to_string(), text);
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+    }
+}
+
+#[test]
+fn the_digest_of_bytes_is_their_sha256() {
+    let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(Digest::sha256_of(b"").to_string(), empty);
+}
+
+#[test]
+fn what_is_not_a_digest_is_refused_and_the_message_says_why() {
+    let hex = "0123456789abcdef".repeat(4);
+    let cases = [
+        (String::new(), "no `sha256:` in front"),
+        (hex.clone(), "no `sha256:` in front"),
+        (format!("md5:{hex}"), "digest algorithm `md5` is not known"),
+        (format!("sha256:{}", &hex[1..]), "a sha256 digest has 64 lower-case hex digits"),
+        (format!("sha256:{hex}0"), "a sha256 digest has 64 lower-case hex digits"),
+        (format!("sha256:{}", hex.to_uppercase()), "a sha256 digest has 64 lower-case hex digits"),
+        (format!("sha256:{}é", &hex[2..]), "a sha256 digest has 64 lower-case hex digits"),
+        (format!("sha512:{hex}"), "a sha512 digest has 128 lower-case hex digits"),
+    ];
+    for (text, why) in cases {
+        let error = text.parse::<Digest>().unwrap_err().to_string();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_long_or_strange_text_makes_a_short_and_harmless_message() {
+    let error = format!("\u{1b}[31m{}", "x".repeat(1_000_000)).parse::<Digest>().unwrap_err().to_string();
+    assert!(error.len() < 200 && !error.contains('\u{1b}'), "{error}");
+}
+
+// === Platform ===
+
+#[test]
+fn a_platform_is_printed_as_it_was_read_and_nothing_else_is_one() {
+    for text in ["linux/amd64", "linux/arm/v7", "windows/amd64"] {
+        assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
+    }
+    for text in ["", "linux", "linux/", "/amd64", "linux/arm/", "linux/arm/v7/x"] {
+        assert!(text.parse::<Platform>().is_err(), "{text}");
+    }
+}
+
+// === TagRef ===
+
+#[test]
+fn every_spelling_of_a_tag_is_one_tag() {
+    let cases = [
+        ("debian", "docker.io/library/debian:latest"),
+        ("debian:12", "docker.io/library/debian:12"),
+        ("library/debian:12", "docker.io/library/debian:12"),
+        ("docker.io/debian:12", "docker.io/library/debian:12"),
+        ("index.docker.io/library/debian:12", "docker.io/library/debian:12"),
+        ("docker.io/library/debian:12", "docker.io/library/debian:12"),
+        ("grafana/grafana", "docker.io/grafana/grafana:latest"),
+        ("quay.io/org/app:v1", "quay.io/org/app:v1"),
+        ("localhost/app", "localhost/app:latest"),
+        ("localhost:5000/app:1", "localhost:5000/app:1"),
+        ("127.0.0.1:5000/a/b/c/d:1", "127.0.0.1:5000/a/b/c/d:1"),
+        ("registry.test:5000/app", "registry.test:5000/app:latest"),
+    ];
+    for (spelling, normal) in cases {
+        assert_eq!(spelling.parse::<TagRef>().unwrap().as_str(), normal);
+    }
+}
+
+#[test]
+fn a_tag_knows_its_parts() {
+    let tag: TagRef = "registry.test:5000/team/app:v1.2".parse().unwrap();
+    assert_eq!(tag.host(), "registry.test:5000");
+    assert_eq!(tag.repository(), "team/app");
+    assert_eq!(tag.name(), "registry.test:5000/team/app");
+    assert_eq!(tag.tag(), "v1.2");
+    assert_eq!(tag.pinned(&digest("A")), format!("registry.test:5000/team/app@{}", digest("A")));
+}
+
+#[test]
+fn what_can_never_move_or_is_no_reference_is_refused() {
+    let pinned = format!("debian@{}", digest("A"));
+    assert_eq!(pinned.parse::<TagRef>(), Err(ReferenceError::Pinned(pinned)));
+    let long = format!("registry.test/{}:1", "x".repeat(300));
+    for text in
+        ["", ":", "Debian", "registry.test/", "registry.test/a b:1", "a:b:c", "app:-x", "https://a/b", &long]
+    {
+        let error = text.parse::<TagRef>().unwrap_err();
+        assert!(matches!(error, ReferenceError::Invalid { .. }), "{text}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_stored_tag_is_read_as_it_was_written(
+        text in "([a-z]{1,8}(\\.[a-z]{2,3})?(:[1-9][0-9]{0,3})?/)?[a-z0-9]{1,6}(/[a-z0-9]{1,6}){0,2}(:[a-zA-Z0-9_.-]{0,5}[a-z])?"
+    ) {
+        if let Ok(tag) = text.parse::<TagRef>() {
+            let json = serde_json::to_string(&tag).unwrap();
+            let read: TagRef = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read, &tag);
+            prop_assert_eq!((read.host(), read.repository(), read.tag()), (tag.host(), tag.repository(), tag.tag()));
+            prop_assert_eq!(format!("{}/{}:{}", tag.host(), tag.repository(), tag.tag()), tag.as_str());
+            prop_assert_eq!(tag.as_str().parse::<TagRef>().unwrap(), tag);
+        }
+    }
+
+    #[test]
+    fn no_text_whatever_makes_a_stored_tag_panic(text in "[a-z/:@.]{0,12}") {
+        if let Ok(tag) = serde_json::from_value::<TagRef>(text.into()) {
+            prop_assert!([tag.host(), tag.repository(), tag.tag()].iter().all(|part| !part.is_empty()));
+        }
+    }
+}
+
+// === Identity ===
+
+/// An index that was read: its own digest, and the manifest of each platform.
+fn index(own: &str, platforms: &[(&str, &str)]) -> Identity {
+    let child = |(platform, version): &(&str, &str)| (platform.parse().unwrap(), digest(version));
+    let children: BTreeMap<_, _> = platforms.iter().map(child).collect();
+    Identity::Index { digest: digest(own), children: Some(children) }
+}
+
+fn unread_index(own: &str) -> Identity {
+    Identity::Index { digest: digest(own), children: None }
+}
+
+fn single(version: &str) -> Identity {
+    Identity::Digest(digest(version))
+}
+
+#[test]
+fn an_image_is_news_to_a_stored_one_exactly_if_the_table_says_so() {
+    let (amd, arm) = (("linux/amd64", "a"), ("linux/arm64", "b"));
+    let both = || index("1", &[amd, arm]);
+    let cases = [
+        ("the same again", both(), both(), false),
+        (
+            "only attestations moved: another index, the same platforms",
+            index("2", &[amd, arm]),
+            both(),
+            false,
+        ),
+        ("a platform moved", index("2", &[("linux/amd64", "x"), arm]), both(), true),
+        ("every platform moved", index("2", &[("linux/amd64", "x"), ("linux/arm64", "y")]), both(), true),
+        ("a platform was added", both(), index("2", &[amd]), true),
+        ("a platform vanished", index("2", &[amd]), both(), false),
+        ("it returned unchanged, in a third index", index("3", &[amd, arm]), both(), false),
+        ("one vanished and another moved", index("2", &[("linux/amd64", "x")]), both(), true),
+        (
+            "a variant is a platform of its own",
+            index("2", &[amd, arm, ("linux/arm64/v8", "b")]),
+            both(),
+            true,
+        ),
+        ("no index was read: the same digest", unread_index("1"), unread_index("1"), false),
+        ("no index was read: another digest", unread_index("2"), unread_index("1"), true),
+        ("the new index was not read: the same digest", unread_index("1"), both(), false),
+        ("the new index was not read: another digest", unread_index("2"), both(), true),
+        ("the old index was not read: the same digest", both(), unread_index("1"), false),
+        ("the old index was not read: another digest", both(), unread_index("2"), true),
+        ("a single manifest, the same", single("a"), single("a"), false),
+        ("a single manifest, another", single("b"), single("a"), true),
+        ("a manifest became an index", both(), single("a"), true),
+        ("an index became a manifest", single("a"), both(), true),
+        ("the same bytes under another media type", single("1"), both(), false),
+        ("a v1 tag never moves", Identity::V1Tag, Identity::V1Tag, false),
+        ("v1 became v2: once (F44)", single("a"), Identity::V1Tag, true),
+        ("v1 became v2, with an index", both(), Identity::V1Tag, true),
+        ("v2 seems to be v1 now: never (D10)", Identity::V1Tag, single("a"), false),
+        ("v2 seems to be v1 now, after an index", Identity::V1Tag, both(), false),
+    ];
+    for (why, new, stored, news) in cases {
+        assert_eq!(new.differs_from(&stored), news, "{why}");
+    }
+}
+
+#[test]
+fn the_children_of_an_index_survive_being_written_and_read() {
+    for identity in [index("1", &[("linux/arm/v7", "a")]), unread_index("1"), single("a"), Identity::V1Tag] {
+        let json = serde_json::to_string(&identity).unwrap();
+        assert_eq!(serde_json::from_str::<Identity>(&json).unwrap(), identity, "{json}");
+    }
+}
+
+#[test]
+fn an_image_is_pinned_to_what_was_polled() {
+    let tag: TagRef = "registry.test/app:1".parse().unwrap();
+    let media_types = [
+        ("application/vnd.oci.image.index.v1+json", true),
+        ("application/vnd.docker.distribution.manifest.list.v2+json", true),
+        ("application/vnd.oci.image.manifest.v1+json", false),
+        ("", false),
+    ];
+    for (media_type, is_index) in media_types {
+        let polled = Polled { digest: digest("A"), media_type: media_type.into(), accept_version: 1 };
+        let image = Image::new(&tag, polled.clone());
+        assert_eq!(&*image.reference, format!("registry.test/app@{}", digest("A")));
+        assert_eq!(image.polled, polled);
+        assert_eq!(image.identity, if is_index { unread_index("A") } else { single("A") });
+    }
+}

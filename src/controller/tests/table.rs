@@ -254,10 +254,8 @@ impl Ending {
         let phase = controller.records().builds[&build("app-1")].phase.clone();
         let told = finished(&transition.notes);
         assert_eq!(told.len(), usize::from(phase.is_terminal()), "told once, when it is over: {self:?}");
-        match phase {
-            Phase::Cancelled(reason) => format!("Cancelled {reason:?}"),
-            other => other.name().to_owned(),
-        }
+        let Phase::Cancelled(reason) = phase else { return phase.name().to_owned() };
+        format!("Cancelled {reason:?}")
     }
 
     fn config(&self) -> BuildConfig {

@@ -10,10 +10,12 @@ use serde::Deserialize;
 use super::{ConfigError, Global};
 
 /// The socket's name in a state or runtime directory.
-const NAME: &str = "control.sock";
+pub(super) const NAME: &str = "control.sock";
 
 const RUNTIME_DIR: &str = "/run/basewatch";
-const STATE_DIR: &str = "/var/lib/basewatch";
+
+/// Where the state is if nobody says otherwise.
+pub(super) const STATE_DIR: &str = "/var/lib/basewatch";
 
 /// What a configuration says of where things are.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]

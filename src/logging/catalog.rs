@@ -28,7 +28,7 @@ pub(crate) fn examples() -> Vec<Map<String, Value>> {
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// Every event that the sources log: each `event = "…"`.
+/// Every event that the sources log.
 pub(crate) fn in_sources() -> BTreeSet<String> {
     let mut events = BTreeSet::new();
     for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {

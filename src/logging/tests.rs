@@ -205,3 +205,10 @@ fn the_example_lines_look_as_the_log_writes_them() {
     let written = Look::Json.render(&Line::lost(lines), at);
     assert!(catalog::document().contains(&written), "{written}");
 }
+
+#[test]
+fn every_event_of_the_table_is_in_the_sources() {
+    let logged = catalog::in_sources();
+    let unknown: Vec<String> = catalog::table().into_keys().filter(|event| !logged.contains(event)).collect();
+    assert_eq!(unknown, Vec::<String>::new(), "told in docs/events.md, but never logged");
+}

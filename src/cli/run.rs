@@ -1,0 +1,87 @@
+//! `basewatch run`: the daemon.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::validate::{secret_files, unusable};
+use super::{Exit, Global, socket};
+use crate::daemon::{self, Ending, Options};
+use crate::{config, logging, runner};
+
+/// How the daemon runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// Poll everything once, run what fires, and end; 1 if anything failed
+    #[arg(long)]
+    once: bool,
+}
+
+impl Run {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        let config = global.config_file();
+        let loaded = config::load(&config, &secret_files()).map_err(|problems| unusable(&problems))?;
+        let _flush = logging::init(&loaded.settings.log)?;
+        for warning in &loaded.warnings {
+            tracing::warn!(%warning, "the configuration may not be what was meant");
+        }
+        let options = self.options(global, config, &loaded.settings.daemon);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match runtime.block_on(async { daemon::run(loaded.settings, options, stop_words()?).await }) {
+            Ok(Ending::Done) => Ok(Exit::Done),
+            Ok(Ending::SomethingFailed) => Ok(Exit::Failed),
+            Err(error) => {
+                // Whoever reads the log reads it here too, in the log's own form.
+                tracing::error!(event = "stopped", error = format!("{error:#}"), "cannot go on");
+                Ok(Exit::Failed)
+            }
+        }
+    }
+
+    fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> Options {
+        let state_dir = state_dir(global, settings);
+        let socket = listen_at(global, settings, &state_dir);
+        let inherited = runner::INHERITED.iter();
+        let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() }
+    }
+}
+
+fn state_dir(global: &Global, settings: &daemon::Settings) -> PathBuf {
+    let given = global.state_dir.clone().or_else(|| settings.state_dir.clone());
+    given.or_else(|| first_of("STATE_DIRECTORY")).unwrap_or_else(|| PathBuf::from(socket::STATE_DIR))
+}
+
+fn listen_at(global: &Global, settings: &daemon::Settings, state_dir: &Path) -> PathBuf {
+    let given = global.socket.clone().or_else(|| settings.socket.clone());
+    let dir = || first_of("RUNTIME_DIRECTORY").unwrap_or_else(|| state_dir.to_owned());
+    given.unwrap_or_else(|| dir().join(socket::NAME))
+}
+
+/// The first directory that systemd names: it separates several with colons.
+fn first_of(variable: &str) -> Option<PathBuf> {
+    let value: OsString = std::env::var_os(variable)?;
+    std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
+}
+
+/// A word for each SIGTERM and SIGINT.
+fn stop_words() -> io::Result<mpsc::Receiver<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (say, words) = mpsc::channel(2);
+    tokio::spawn(async move {
+        // A signal that comes while the other is being told is kept until it is asked for.
+        while !say.is_closed() {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            // Two words say all there is to say.
+            let _ = say.try_send(());
+        }
+    });
+    Ok(words)
+}

@@ -31,6 +31,7 @@ use crate::{config, control};
 
 use engine::{Engine, GROUP, millis};
 
+pub use crate::runner::INHERITED;
 pub use settings::{OnLostState, Settings};
 
 /// What the command line and the environment say.

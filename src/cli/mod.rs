@@ -8,12 +8,15 @@ mod client;
 mod configs;
 mod output;
 mod release;
+mod resolve;
+mod run;
 mod socket;
 mod status;
 mod style;
 mod table;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -53,6 +56,12 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the daemon
+    Run(run::Run),
+    /// Check the configuration: every problem at once, with file, line and fix
+    Validate(validate::Validate),
+    /// Look up what a tag points to now
+    Resolve(resolve::Resolve),
     /// Tags, registries, what is held and why, and what is being built
     Status(status::Status),
     /// Build configs: current, stale since, last complete build, last failure
@@ -102,6 +111,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Verb {
     fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         match self {
+            Self::Run(verb) => verb.run(global),
+            Self::Validate(verb) => verb.run(global),
+            Self::Resolve(verb) => verb.run(global),
             Self::Status(verb) => verb.run(global),
             Self::Configs(verb) => verb.run(global),
             Self::Builds(verb) => verb.run(global),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::validate::{secret_files, unusable};
 use super::{Exit, Global, socket};
 use crate::daemon::{self, Ending, Options};
-use crate::{config, logging, runner};
+use crate::{config, logging};
 
 /// How the daemon runs.
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ impl Run {
     fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> Options {
         let state_dir = state_dir(global, settings);
         let socket = listen_at(global, settings, &state_dir);
-        let inherited = runner::INHERITED.iter();
+        let inherited = daemon::INHERITED.iter();
         let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() }
     }

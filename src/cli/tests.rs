@@ -141,6 +141,10 @@ fn the_command_line_is_consistent() {
 #[test]
 fn every_verb_is_understood_with_json_before_or_after_it() {
     let lines = [
+        "run",
+        "run --once",
+        "validate --offline",
+        "resolve debian:12",
         "status",
         "status debian:12 host/x:1",
         "configs --stale -l team=pay --label a=b=c",
@@ -203,6 +207,10 @@ fn without_a_daemon_the_exit_code_is_69_and_with_a_missing_config_78() {
         Exit::of(&cli.verb.run(&cli.global).unwrap_err()).code()
     };
     for verb in [
+        "run",
+        "run --once",
+        "validate --offline",
+        "resolve debian:12",
         "status",
         "configs",
         "builds",

@@ -73,9 +73,8 @@ fn kill_somewhere(daemon: Daemon, round: u64) -> Vec<Value> {
         0 => drop(daemon.wait_for("trigger_fired")),
         1 | 2 => drop(daemon.wait_for("build_started")),
         3 => {
-            drop(daemon.wait_until("anything", |events| {
-                events.get(usize::try_from(pick(round, 6)).unwrap()).cloned()
-            }))
+            let nth = usize::try_from(pick(round, 6)).unwrap();
+            daemon.wait_until("anything", |events| events.get(nth).cloned());
         }
         _ => drop(daemon.wait_for("config_loaded")),
     }
@@ -102,7 +101,7 @@ fn fifty_kills_lose_no_push_and_start_no_build_twice() {
     let complete = |build: &Value| build["phase"] == "Complete";
     daemon.wait_until("all builds to end", |_| {
         let builds = home.ask(&["builds"]);
-        let builds = builds.as_array().unwrap();
+        let builds = builds["builds"].as_array().unwrap();
         let ended = builds
             .iter()
             .all(|build| !["New", "Pending", "Running"].contains(&build["phase"].as_str().unwrap()));
@@ -115,7 +114,7 @@ fn fifty_kills_lose_no_push_and_start_no_build_twice() {
     });
 
     let builds = home.ask(&["builds"]);
-    let builds = builds.as_array().unwrap();
+    let builds = builds["builds"].as_array().unwrap();
     let interrupted = builds.iter().filter(|build| build["attempts"].as_u64().unwrap() > 1);
     let cut_off: u64 = interrupted.map(|build| build["attempts"].as_u64().unwrap() - 1).sum();
     assert!(cut_off >= 15, "only {cut_off} attempts were cut off");

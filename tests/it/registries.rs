@@ -63,7 +63,7 @@ fn the_main_job_holds_with_a_multi_arch_index() {
     let registry = RealRegistry::plain();
     let home = watches(&registry, "insecure = true");
     the_main_job_holds(&registry, &home, |seed| {
-        drop(registry.push_index("team/app", "latest", &[("amd64", seed), ("arm64", seed + 100)]))
+        drop(registry.push_index("team/app", "latest", &[("amd64", seed), ("arm64", seed + 100)]));
     });
 }
 

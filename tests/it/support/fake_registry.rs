@@ -221,6 +221,7 @@ impl FakeRegistry {
     }
 
     /// Waits, on this thread, until at least `count` such requests were made.
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     pub(crate) fn wait_requests(&self, count: usize, method: Method, path_prefix: &str) {
         let what = format!("{count} {method} requests below {path_prefix}");
         super::eventually(&what, || (self.count(method.clone(), path_prefix) >= count).then_some(()));

@@ -95,7 +95,8 @@ expect_build() {
     builds=$((builds + 1))
     local build=app-$builds said
     eventually "$build is Complete" is_complete "$build"
-    said=$(basewatch build logs "$build")
+    # The log begins each attempt with a line of its own.
+    said=$(basewatch build logs "$build" | grep -v '^--- ')
     echo "    $said"
     [[ $said == "$build got $registry/base@$(digest_of base:stable)" ]] ||
         fail "skopeo inspect says that base:stable is $(digest_of base:stable)"

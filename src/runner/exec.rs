@@ -14,6 +14,7 @@ use super::Settings;
 use super::attempt::{Attempt, Stop, interrupt};
 use super::directory::{self, Directory};
 use crate::controller::{AttemptRef, BuildKey, BuildSpec, Ended, Event};
+use crate::failpoint;
 
 /// The exec runner. Cloning costs a counter; all clones are one runner.
 ///
@@ -84,7 +85,7 @@ impl Exec {
         let directory = Directory::of(&self.settings.builds_dir, build);
         let build = build.clone();
         spawn_blocking(move || {
-            fail::fail_point!("runner-before-discard");
+            failpoint::pass("runner-before-discard");
             if let Err(error) = directory::remove(directory.path()) {
                 let path = directory.path().display();
                 tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
@@ -131,7 +132,7 @@ impl Exec {
                 interrupt(attempt.clone(), self.settings.grace).await
             }
         };
-        fail::fail_point!("runner-before-ended");
+        failpoint::pass("runner-before-ended");
         // Where nobody listens any more, the next start finds the attempt without an end, and adopts it.
         let _ = self.events.send(Event::Ended(ended)).await;
         self.live.send_modify(|live| drop(live.attempts.remove(&key(&attempt))));

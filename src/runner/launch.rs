@@ -18,6 +18,7 @@ use super::output::Sink;
 use super::process::Process;
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
+use crate::failpoint;
 
 /// A command that runs.
 #[derive(Debug)]
@@ -58,13 +59,13 @@ pub(super) fn launch(
     spec: &BuildSpec,
 ) -> Result<Launched, LaunchError> {
     let directory = Directory::of(&settings.builds_dir, &spec.build);
-    fail::fail_point!("runner-before-directory");
+    failpoint::pass("runner-before-directory");
     directory.prepare(spec, attempt.attempt)?;
     let environment = environment::of(spec, attempt.attempt, &directory, &settings.inherited);
     let dir = spec.working_dir.as_deref().unwrap_or(directory.path());
     let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
     let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
-    fail::fail_point!("runner-before-spawn");
+    failpoint::pass("runner-before-spawn");
     let (child, process, output) = spawn(&spec.command, dir, &environment)?;
     let at = Instant::now();
     Ok(Launched { child, process, output, sink, directory, at })

@@ -11,6 +11,9 @@
 mod architecture;
 mod cli;
 mod crash;
+mod documents;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod first_start;
 mod main_job;
 mod polling;

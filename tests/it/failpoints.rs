@@ -1,0 +1,123 @@
+//! Each failure point in turn: what is about to be done to the world fails, or the daemon dies right there.
+//!
+//! Compiled in with the feature `failpoints` only: `make test-failpoints`.
+
+use serde_json::Value;
+
+use crate::support::daemon::Home;
+use crate::support::fake_registry::FakeRegistry;
+use crate::support::watch_list::{Watch, watch_list};
+
+/// Where a commit and its effects can break: before each thing that is done to the world.
+const BEFORE_EFFECTS: &[&str] = &[
+    "spec-before-write",
+    "journal-before-append",
+    "journal-before-sync",
+    "database-before-put",
+    "engine-before-effect",
+    "runner-before-survivors",
+    "runner-before-directory",
+    "runner-before-spawn",
+    "runner-before-accepted",
+    "runner-before-ended",
+];
+
+/// Where a checkpoint can break.
+const CHECKPOINT: &[&str] = &["database-before-sync", "snapshot-before-write", "snapshot-before-prune"];
+
+fn home(registry: &FakeRegistry) -> Home {
+    registry.push("base", "1", 1);
+    let watch =
+        Watch::new("app", &registry.host(), "base:1").every("100ms").key("retry", "{ backoff = \"100ms\" }");
+    Home::new(&watch_list(&registry.host(), &[watch]))
+}
+
+/// Every push that was seen has exactly one build, and it is Complete.
+fn one_complete_build_each(home: &Home, pushes: usize) {
+    let answer = home.ask(&["builds"]);
+    let builds = answer["builds"].as_array().unwrap();
+    let mut images: Vec<String> = builds.iter().map(|build| base_image(home, build)).collect();
+    images.sort();
+    images.dedup();
+    assert_eq!((builds.len(), images.len()), (pushes, pushes), "{answer}");
+    assert!(builds.iter().all(|build| build["phase"] == "Complete"), "{answer}");
+}
+
+fn base_image(home: &Home, build: &Value) -> String {
+    let detail = home.ask(&["build", "show", build["build"].as_str().unwrap()]);
+    detail["spec"]["base_image"]["reference"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_death_at_any_point_of_a_commit_or_a_start_loses_and_doubles_nothing() {
+    for point in BEFORE_EFFECTS {
+        let registry = FakeRegistry::start();
+        let home = home(&registry);
+        let dies = home.spawn(&[], &[("FAILPOINTS", &format!("{point}=return(abort)"))]);
+        let (code, _) = dies.finish();
+        assert_eq!(code, None, "{point} was never reached");
+
+        let daemon = home.start();
+        crate::support::eventually(point, || {
+            let builds = home.ask(&["builds"]);
+            (builds["builds"][0]["phase"] == "Complete").then_some(())
+        });
+        registry.push("base", "1", 2);
+        daemon.wait_until(point, |events| {
+            let finished =
+                |event: &&Value| event["event"] == "build_finished" && event["build"] == "default/app-2";
+            events.iter().find(finished).map(|_| ())
+        });
+        one_complete_build_each(&home, 2);
+        assert_eq!(daemon.stop().0, Some(0), "{point}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_disk_is_told_and_overcome() {
+    for point in ["spec-before-write", "journal-before-append", "journal-before-sync"] {
+        let registry = FakeRegistry::start();
+        let home = home(&registry);
+        // Three times it fails, then the disk is well again.
+        let daemon = home.spawn(&[], &[("FAILPOINTS", &format!("{point}=3*return"))]);
+        assert_eq!(daemon.wait_for("store_failed")["what"], "journal", "{point}");
+        daemon.wait_for("store_recovered");
+        daemon.wait_for("build_finished");
+        one_complete_build_each(&home, 1);
+        assert_eq!(daemon.stop().0, Some(0), "{point}");
+    }
+}
+
+#[test]
+fn a_database_that_fails_holds_nothing_up_and_catches_up() {
+    let registry = FakeRegistry::start();
+    let home = home(&registry);
+    let daemon = home.spawn(&[], &[("FAILPOINTS", "database-before-put=2*off->1*return")]);
+    assert_eq!(daemon.wait_for("store_failed")["what"], "database");
+    daemon.wait_for("build_finished");
+    one_complete_build_each(&home, 1);
+    assert_eq!(daemon.stop().0, Some(0));
+    let daemon = home.start();
+    one_complete_build_each(&home, 1);
+    assert!(daemon.all("state_recovered").is_empty(), "{:?}", daemon.events());
+    daemon.stop();
+}
+
+#[test]
+fn a_death_or_a_fault_at_a_checkpoint_loses_nothing() {
+    for point in CHECKPOINT {
+        for action in ["return", "return(abort)"] {
+            let registry = FakeRegistry::start();
+            let home = home(&registry);
+            home.start().wait_for("build_finished");
+            let daemon = home.start_with(&[], &[("FAILPOINTS", &format!("{point}={action}"))]);
+            registry.push("base", "1", 2);
+            daemon.wait_for("build_finished");
+            let (code, _) = daemon.stop();
+            assert_eq!(code, if action == "return" { Some(0) } else { None }, "{point} {action}");
+            let daemon = home.start();
+            one_complete_build_each(&home, 2);
+            daemon.stop();
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The controller's claims: as tables, as rules one by one, over random events, and over random crashes.
 
+mod ledger;
+mod property;
 mod rules;
+mod simulation;
 mod support;
 mod table;

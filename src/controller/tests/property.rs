@@ -1,0 +1,246 @@
+//! Whatever happens in whatever order, some things always hold.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::Strategy;
+
+use super::ledger::Ledger;
+use super::support::*;
+use crate::controller::*;
+
+/// Something that happens. Numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Happening {
+    See(usize, usize),
+    Miss(usize),
+    Load(u16),
+    Accept(usize),
+    End(usize, Outcome),
+    EndOfAnEarlierAttempt(usize),
+    Cancel(usize),
+    ReleaseAll,
+    ReleaseOne(usize),
+    Pass(u64),
+    ClockBack(u64),
+    Drain,
+    Restart,
+}
+
+const TAGS: [&str; 3] = ["debian", "node", "redis"];
+const NAMES: [&str; 3] = ["app", "lib", "web"];
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    let outcome = prop_oneof![
+        4 => Just(Outcome::Complete),
+        4 => Just(Outcome::Failed(Failure::Exit(1))),
+        1 => Just(Outcome::NotStarted("no such file".into())),
+        3 => Just(Outcome::Interrupted),
+        1 => Just(Outcome::Cancelled),
+    ];
+    prop_oneof![
+        12 => (0..3_usize, 0..4_usize).prop_map(|(tag, version)| See(tag, version)),
+        2 => (0..3_usize).prop_map(Miss),
+        3 => any::<u16>().prop_map(Load),
+        1 => (0..3_usize).prop_map(Accept),
+        9 => (0..3_usize, outcome).prop_map(|(which, outcome)| End(which, outcome)),
+        1 => (0..3_usize).prop_map(EndOfAnEarlierAttempt),
+        2 => (0..6_usize).prop_map(Cancel),
+        1 => Just(ReleaseAll),
+        1 => (0..3_usize).prop_map(ReleaseOne),
+        5 => (0..200_u64).prop_map(Pass),
+        1 => (0..200_u64).prop_map(ClockBack),
+        1 => Just(Drain),
+        2 => Just(Restart),
+    ]
+}
+
+/// Settings that `bits` spell: which configs there are, what is paused, and under which policies.
+fn some_settings(bits: u16) -> Settings {
+    let bit = |place: usize| bits >> place & 1 == 1;
+    let config = |number: usize| {
+        let config = watch(NAMES[number], &TAGS[..=number]);
+        let config = if bit(3 + number) { paused(config, &[TAGS[number]]) } else { config };
+        BuildConfig {
+            run_policy: if bit(6) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
+            supersede: if bit(7) { Supersede::All } else { Supersede::Images },
+            on_first: if bit(8 + number) { OnFirst::Record } else { OnFirst::Build },
+            on_interrupt: if bit(11) { OnInterrupt::Fail } else { OnInterrupt::Retry },
+            retry: Retry { attempts: 1 + u32::from(bits) % 3, backoff: MINUTE },
+            history: History { successful: usize::from(bits) % 3, failed: usize::from(bits) % 2 },
+            ..config
+        }
+    };
+    let there = (0..3).filter(|number| !bit(*number));
+    Settings {
+        max_builds: 1 + usize::from(bit(12)),
+        hold_above: if bit(13) && bit(14) { 1 } else { usize::MAX },
+        ..settings(there.map(config))
+    }
+}
+
+/// A controller, its twin over the same records, and an onlooker.
+struct Run {
+    controller: Controller,
+    twin: Controller,
+    ledger: Ledger,
+    settings: Arc<Settings>,
+    /// The attempts that may be alive.
+    alive: BTreeSet<(BuildKey, u32)>,
+    now: Now,
+}
+
+impl Run {
+    fn start(bits: u16) -> Self {
+        let mut run = Self {
+            controller: Controller::new(STORE, Records::default()),
+            twin: Controller::new(STORE, Records::default()),
+            ledger: Ledger::default(),
+            settings: Arc::new(some_settings(bits)),
+            alive: BTreeSet::new(),
+            now: dawn(),
+        };
+        run.wake();
+        run
+    }
+
+    fn wake(&mut self) {
+        let adopted = self.step(&Event::Boot).effects.into_iter().filter_map(|effect| {
+            let Effect::Adopt(attempt) = effect else { return None };
+            Some((attempt.build, attempt.attempt))
+        });
+        assert_eq!(adopted.collect::<BTreeSet<_>>(), self.alive, "all that may be alive is looked for");
+        self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false });
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        use Happening::*;
+        match happening {
+            See(at, version) => {
+                let polled = image(&version.to_string());
+                self.tell(&Event::Observed { tag: tag(TAGS[*at]), polled });
+            }
+            Miss(at) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]) }),
+            Load(bits) => {
+                self.settings = Arc::new(some_settings(*bits));
+                self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false });
+            }
+            Accept(which) => {
+                let Some((build, attempt)) = self.alive(*which) else { return };
+                self.tell(&Event::Accepted { build, attempt, handle: "4711".into() });
+            }
+            End(which, outcome) => {
+                let Some((build, attempt)) = self.alive(*which) else { return };
+                self.alive.remove(&(build.clone(), attempt));
+                self.tell(&Event::Ended(ended(build, attempt, outcome.clone())));
+            }
+            EndOfAnEarlierAttempt(which) => {
+                let Some((build, attempt)) = self.alive(*which) else { return };
+                let late = Event::Ended(ended(build, attempt - 1, Outcome::Complete));
+                assert!(self.controller.decide(&late, self.now).is_empty());
+            }
+            Cancel(which) => {
+                let build = self.controller.records().builds.keys().nth(*which).cloned();
+                build.into_iter().for_each(|build| self.tell(&Event::Cancel { build }));
+            }
+            ReleaseAll => self.tell(&Event::Release(Release::All)),
+            ReleaseOne(which) => {
+                let these = vec![app(NAMES[*which])];
+                self.tell(&Event::Release(Release::These(these)));
+            }
+            Pass(seconds) => {
+                self.now.wall += Duration::from_secs(*seconds);
+                self.now.mono += Duration::from_secs(*seconds);
+                self.tell(&Event::Tick);
+            }
+            ClockBack(seconds) => self.now.wall -= Duration::from_secs(*seconds),
+            Drain => self.tell(&Event::Drain),
+            Restart => {
+                self.controller = Controller::new(STORE, reread(self.controller.records()));
+                self.twin = Controller::new(STORE, reread(&self.ledger.records));
+                self.now.mono = Duration::ZERO;
+                self.wake();
+            }
+        }
+    }
+
+    fn alive(&self, which: usize) -> Option<(BuildKey, u32)> {
+        self.alive.iter().nth(which).cloned()
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.step(event);
+        for _ in 0..100 {
+            if self.controller.next_tick(self.now) != Some(Duration::ZERO) {
+                return;
+            }
+            assert!(!self.step(&Event::Tick).is_empty(), "a tick was due and had nothing to do");
+        }
+        panic!("a hundred ticks in a row were due");
+    }
+
+    /// One decision: the twin comes to the same, taking it back leaves no trace, and the onlooker agrees.
+    fn step(&mut self, event: &Event) -> Transition {
+        let transition = self.controller.decide(event, self.now);
+        let words = in_words(&transition);
+        assert_eq!(words, in_words(&self.twin.decide(event, self.now)), "the twin decides otherwise");
+
+        let before = (self.controller.records().clone(), self.probe());
+        let undo = self.controller.apply(&transition);
+        self.controller.undo(undo);
+        assert_eq!((self.controller.records().clone(), self.probe()), before, "undo left a trace");
+
+        self.ledger.enter(&transition, self.controller.settings());
+        self.controller.apply(&transition);
+        self.twin.apply(&transition);
+        assert_eq!(*self.controller.records(), self.ledger.records);
+        self.note_starts(&transition);
+        let due = self.controller.next_tick(self.now) == Some(Duration::ZERO);
+        assert_eq!(due, !self.controller.decide(&Event::Tick, self.now).is_empty(), "a tick is due");
+        transition
+    }
+
+    fn note_starts(&mut self, transition: &Transition) {
+        for effect in &transition.effects {
+            let Effect::Start(attempt) = effect else { continue };
+            let rival = self.alive.iter().find(|(build, _)| build.config == attempt.build.config);
+            assert_eq!(rival, None, "{} starts beside it", attempt.build);
+            self.alive.insert((attempt.build.clone(), attempt.attempt));
+        }
+    }
+
+    /// What the controller would do next, whatever that is.
+    fn probe(&self) -> Vec<String> {
+        let looks = TAGS.iter().map(|name| Event::Observed { tag: tag(name), polled: image("probe") });
+        let events = looks.chain([Event::Tick, Event::Boot, Event::Release(Release::All)]);
+        let answers = events.map(|event| in_words(&self.controller.decide(&event, self.now)).concat());
+        answers.chain([format!("{:?}", self.controller.next_tick(self.now))]).collect()
+    }
+}
+
+/// A transition, to be compared. The order of its records means nothing: each has a key of its own, or the last counts.
+fn in_words(transition: &Transition) -> Vec<String> {
+    let Transition { records, specs, effects, notes, volatile } = transition;
+    let mut words: Vec<String> = records.iter().map(|record| format!("{record:?}")).collect();
+    words.sort();
+    words.push(format!("{specs:?} {effects:?} {notes:?} {volatile:?}"));
+    words
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_invariants_hold(
+        bits in any::<u16>(),
+        happenings in prop::collection::vec(happening(), 1..50),
+    ) {
+        let mut run = Run::start(bits);
+        for happening in &happenings {
+            run.happen(happening);
+        }
+    }
+}

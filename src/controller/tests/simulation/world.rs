@@ -1,0 +1,247 @@
+//! What outlives a crash: the registry, the disk, the configuration, and now and then a build.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Random;
+use super::daemon::Decided;
+use crate::controller::tests::ledger::Ledger;
+use crate::controller::tests::support::*;
+use crate::controller::*;
+
+pub(super) const TAGS: [&str; 3] = ["debian", "node", "redis"];
+const NAMES: [&str; 3] = ["app", "lib", "web"];
+
+pub(super) struct World {
+    pub(super) now: Now,
+    /// The version that each of [`TAGS`] points to.
+    pub(super) tags: [String; 3],
+    /// One line per stored transition: its records.
+    journal: Vec<String>,
+    /// The files that say what builds are given.
+    files: BTreeMap<BuildKey, String>,
+    pub(super) ledger: Ledger,
+    pub(super) settings: Arc<Settings>,
+    /// Every config there could be, whether it is in the settings or not.
+    pub(super) configs: Vec<Configured>,
+    pub(super) processes: Vec<Process>,
+    pub(super) lives: u32,
+}
+
+/// A build config, and how its builds turn out.
+pub(super) struct Configured {
+    pub(super) config: BuildConfig,
+    pub(super) is_there: bool,
+    /// It was taken out at some time, which calls off what waits and ends retries.
+    pub(super) was_removed: bool,
+    pub(super) fails: bool,
+}
+
+/// A build that is alive.
+pub(super) struct Process {
+    pub(super) attempt: AttemptRef,
+    /// The daemon that hears of its end; none if that one is gone.
+    life: Option<u32>,
+    pub(super) hangs: bool,
+}
+
+impl World {
+    pub(super) fn new(random: &mut Random) -> Self {
+        let configs: Vec<Configured> = NAMES.iter().map(|name| Configured::new(name, random)).collect();
+        let hold_above = if random.percent(10) { 1 } else { usize::MAX };
+        let limits = Settings { max_builds: random.between(1, 4), hold_above, ..settings([]) };
+        let mut world = Self {
+            now: dawn(),
+            tags: ["0", "0", "0"].map(str::to_owned),
+            journal: Vec::new(),
+            files: BTreeMap::new(),
+            ledger: Ledger::default(),
+            settings: Arc::new(limits),
+            configs,
+            processes: Vec::new(),
+            lives: 0,
+        };
+        world.write_settings();
+        world
+    }
+
+    fn write_settings(&mut self) {
+        let there = self.configs.iter().filter(|configured| configured.is_there);
+        let build_configs = there.map(|configured| Arc::new(configured.config.clone())).collect();
+        self.settings = Arc::new(Settings { build_configs, ..(*self.settings).clone() });
+    }
+
+    /// Somebody edits one config: pauses, resumes, removes, returns or changes its policy.
+    pub(super) fn edit_settings(&mut self, random: &mut Random) {
+        let place = random.below(self.configs.len());
+        let configured = &mut self.configs[place];
+        match random.below(10) {
+            0..2 => {
+                configured.is_there = !configured.is_there;
+                configured.was_removed |= !configured.is_there;
+            }
+            2..4 => {
+                let serial = configured.config.run_policy == RunPolicy::Serial;
+                configured.config.run_policy =
+                    if serial { RunPolicy::SerialLatestOnly } else { RunPolicy::Serial };
+            }
+            _ => {
+                let trigger = random.below(configured.config.triggers.len());
+                configured.config.triggers[trigger].paused ^= true;
+            }
+        }
+        self.write_settings();
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now.wall += time;
+        self.now.mono += time;
+    }
+
+    /// What a look at one of [`TAGS`] finds.
+    pub(super) fn observe(&self, at: usize) -> Event {
+        Event::Observed { tag: tag(TAGS[at]), polled: image(&self.tags[at]) }
+    }
+
+    /// The whole group reaches the disk: what builds are given first, then the records that name them.
+    pub(super) fn commit(&mut self, group: &[Decided]) {
+        for decided in group {
+            for spec in &decided.transition.specs {
+                self.files.insert(spec.build.clone(), serde_json::to_string(spec).unwrap());
+            }
+            if decided.transition.is_durable() {
+                self.journal.push(serde_json::to_string(&decided.transition.records).unwrap());
+            }
+            self.ledger.enter(&decided.transition, &decided.settings);
+        }
+    }
+
+    /// What a process finds on the disk when it starts.
+    pub(super) fn read_journal(&self) -> Records {
+        let mut records = Records::default();
+        for line in &self.journal {
+            let stored: Vec<Record> = serde_json::from_str(line).unwrap();
+            for record in stored {
+                records.put(record);
+            }
+        }
+        records
+    }
+
+    /// The runner does what it was told; what it has to say is what the daemon hears.
+    pub(super) fn perform(&mut self, effect: Effect, life: u32, random: &mut Random) -> Option<Event> {
+        match effect {
+            Effect::Start(attempt) => Some(self.start(attempt, life, random)),
+            Effect::Adopt(attempt) => self.adopt(&attempt, life, random),
+            Effect::Cancel(attempt) => self.end(&attempt, Outcome::Cancelled),
+            Effect::Discard(build) => {
+                assert!(!self.ledger.records.builds.contains_key(&build), "{build} is still on record");
+                self.files.remove(&build);
+                None
+            }
+        }
+    }
+
+    /// Nothing starts before it is on the disk, and nothing beside another build of its config.
+    fn start(&mut self, attempt: AttemptRef, life: u32, random: &mut Random) -> Event {
+        let AttemptRef { build, attempt: number, .. } = attempt.clone();
+        let stored = self.read_journal().builds.remove(&build);
+        assert!(stored.is_some_and(|stored| stored.is_running(number)), "{build} starts before it is stored");
+        let spec: BuildSpec = serde_json::from_str(&self.files[&build]).unwrap();
+        assert_eq!(spec.id, attempt.id);
+        let rival = self.processes.iter().find(|process| process.attempt.build.config == build.config);
+        assert!(rival.is_none(), "{build} starts beside {}", rival.unwrap().attempt.build);
+        assert!(self.processes.len() < self.settings.max_builds, "{build} starts where there is no room");
+
+        let fails = self.configured(&build.config).fails;
+        if fails && random.percent(10) {
+            return Event::Ended(ended(build, number, Outcome::NotStarted("no such file".into())));
+        }
+        let hangs = fails && random.percent(10);
+        self.processes.push(Process { attempt, life: Some(life), hangs });
+        Event::Accepted { build, attempt: number, handle: "4711".into() }
+    }
+
+    /// Half of the runners take up what is alive; the others end it first. What is gone was interrupted.
+    fn adopt(&mut self, attempt: &AttemptRef, life: u32, random: &mut Random) -> Option<Event> {
+        let alive = self.processes.iter_mut().find(|process| process.attempt.id == attempt.id);
+        if let Some(process) = alive
+            && random.percent(50)
+        {
+            assert_eq!(process.attempt, *attempt);
+            process.life = Some(life);
+            return None;
+        }
+        self.processes.retain(|process| process.attempt.id != attempt.id);
+        Some(Event::Ended(ended(attempt.build.clone(), attempt.attempt, Outcome::Interrupted)))
+    }
+
+    /// An attempt that is alive ends; of one that is not there is nothing to say.
+    fn end(&mut self, attempt: &AttemptRef, outcome: Outcome) -> Option<Event> {
+        let place = self.processes.iter().position(|process| process.attempt == *attempt)?;
+        let attempt = self.processes.remove(place).attempt;
+        Some(Event::Ended(ended(attempt.build, attempt.attempt, outcome)))
+    }
+
+    /// A process ends by itself, unless it hangs. Answers who hears of it.
+    pub(super) fn end_process(&mut self, place: usize, random: &mut Random) -> Option<(Option<u32>, Event)> {
+        let Process { attempt, life, hangs } = &self.processes[place];
+        let (attempt, life) = (attempt.clone(), *life);
+        let failed = self.configured(&attempt.build.config).fails && random.percent(50);
+        let outcome = match failed {
+            true => Outcome::Failed(Failure::Exit(1)),
+            false => Outcome::Complete,
+        };
+        if *hangs {
+            return None;
+        }
+        self.end(&attempt, outcome).map(|event| (life, event))
+    }
+
+    /// A process that hangs is ended when its time is up.
+    pub(super) fn time_out(&mut self, place: usize) -> Option<Event> {
+        let attempt = self.processes[place].attempt.clone();
+        self.end(&attempt, Outcome::Failed(Failure::DeadlineExceeded))
+    }
+
+    /// With the daemon dies about half of its builds. The others run on, and nobody hears of them.
+    pub(super) fn lose_some_processes(&mut self, random: &mut Random) {
+        self.processes.retain_mut(|process| {
+            process.life = None;
+            random.percent(50)
+        });
+        self.now.mono = Duration::ZERO;
+    }
+
+    pub(super) fn configured(&self, key: &ConfigKey) -> &Configured {
+        self.configs.iter().find(|configured| configured.config.key == *key).unwrap()
+    }
+}
+
+impl Configured {
+    fn new(name: &str, random: &mut Random) -> Self {
+        let mut order = TAGS;
+        order.rotate_left(random.below(3));
+        let mut config = watch(name, &order[..random.between(1, 4)]);
+        for trigger in &mut config.triggers {
+            trigger.paused = random.percent(15);
+        }
+        let config = BuildConfig {
+            run_policy: if random.percent(40) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
+            supersede: if random.percent(50) { Supersede::All } else { Supersede::Images },
+            on_first: if random.percent(20) { OnFirst::Record } else { OnFirst::Build },
+            on_interrupt: if random.percent(10) { OnInterrupt::Fail } else { OnInterrupt::Retry },
+            retry: Retry { attempts: u32::try_from(random.between(1, 4)).unwrap(), backoff: MINUTE / 2 },
+            history: History { successful: random.below(3), failed: random.below(3) },
+            ..config
+        };
+        Self { config, is_there: random.percent(90), was_removed: false, fails: random.percent(50) }
+    }
+
+    /// The tags whose moves start a build of it.
+    pub(super) fn unpaused_tags(&self) -> BTreeSet<&str> {
+        let unpaused = self.config.triggers.iter().filter(|trigger| !trigger.paused);
+        unpaused.map(|trigger| &*trigger.named).collect()
+    }
+}

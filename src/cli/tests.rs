@@ -207,10 +207,6 @@ fn without_a_daemon_the_exit_code_is_69_and_with_a_missing_config_78() {
         Exit::of(&cli.verb.run(&cli.global).unwrap_err()).code()
     };
     for verb in [
-        "run",
-        "run --once",
-        "validate --offline",
-        "resolve debian:12",
         "status",
         "configs",
         "builds",

@@ -31,6 +31,7 @@ pub(super) struct Made {
     pub(super) runs: u32,
     pub(super) interruptions: u32,
     told_finished: bool,
+    cancel_asked: bool,
 }
 
 /// What a trigger need not fire for any more, and why.
@@ -74,7 +75,14 @@ impl Ledger {
         assert_eq!(key.number, last + 1, "the number after {last} of {} is {}", key.config, key.number);
         assert_eq!(spec.id, Uuid::new_v5(&STORE, key.to_string().as_bytes()));
         let spec = spec.clone();
-        let made = Made { spec, phase: Phase::New, runs: 0, interruptions: 0, told_finished: false };
+        let made = Made {
+            spec,
+            phase: Phase::New,
+            runs: 0,
+            interruptions: 0,
+            told_finished: false,
+            cancel_asked: false,
+        };
         self.made.insert(key.clone(), made);
     }
 
@@ -157,11 +165,19 @@ impl Ledger {
         }
     }
 
-    fn check_ends(&self, transition: &Transition) {
+    /// An end is told and stored together, and what a person called off is not brought back.
+    fn check_ends(&mut self, transition: &Transition) {
+        for effect in &transition.effects {
+            if let Effect::Cancel(attempt) = effect {
+                self.made.get_mut(&attempt.build).unwrap().cancel_asked = true;
+            }
+        }
         for record in &transition.records {
             let Record::Build(key, _) = record else { continue };
             let made = &self.made[key];
             assert_eq!(made.phase.is_terminal(), made.told_finished, "the end of {key}, told and stored");
+            let is_off = matches!(made.phase, Phase::Running | Phase::Complete | Phase::Cancelled(_));
+            assert!(is_off || !made.cancel_asked, "{key} was called off, and {:?}", made.phase);
         }
     }
 

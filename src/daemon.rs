@@ -83,7 +83,10 @@ async fn start(
     tell_recovery(&recovery);
     let (events, events_in) = mpsc::channel(GROUP);
     let runner = Exec::new(runner_settings(&settings, &options), events.clone());
-    runner.sweep(|build| records.builds.contains_key(build)).await;
+    // After a loss a directory without a record may be the only trace of a build, or somebody else's.
+    if !recovery.is_loss() {
+        runner.sweep(|build| records.builds.contains_key(build)).await;
+    }
     let listener = control::Listener::bind(&options.socket).await?;
     let plan = plan(&settings, &records);
     let (questions, questions_in) = mpsc::channel(16);

@@ -136,7 +136,9 @@ pub(super) fn list(builds_dir: &Path) -> io::Result<Vec<BuildKey>> {
     let mut builds = Vec::new();
     for namespace in names(builds_dir)? {
         let found = names(&builds_dir.join(&namespace)).unwrap_or_default();
-        builds.extend(found.iter().filter_map(|name| BuildKey::parse(name, &namespace).ok()));
+        let found = found.iter().filter_map(|name| BuildKey::parse(name, &namespace).ok());
+        // Without a build.json it is somebody else's, whatever its name.
+        builds.extend(found.filter(|build| Directory::of(builds_dir, build).build_file().exists()));
     }
     Ok(builds)
 }

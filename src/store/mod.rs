@@ -139,7 +139,10 @@ impl Store {
         let lock = lock(dir)?;
         let found = recover::open(dir)?;
         let specs = Specs::new(dir);
-        specs.sweep(&found.records);
+        // After a loss a file without a record may be the only trace of a build.
+        if !found.recovery.is_loss() {
+            specs.sweep(&found.records);
+        }
         let (commands, inbox) = mpsc::channel();
         let writer = Writer::new(dir, found.database, found.journal, found.meta, specs.clone());
         let spawned = thread::Builder::new().name("store".to_owned()).spawn(move || serve(writer, &inbox));

@@ -160,3 +160,18 @@ fn once_polls_everything_runs_what_fires_and_tells_by_its_exit_code() {
     let retrying = events.iter().find(|event| event["event"] == "build_retrying").unwrap();
     assert_eq!(retrying["exit"], 3);
 }
+
+#[test]
+fn a_state_directory_that_holds_something_else_loses_nothing_of_it() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let watches = |run: &[String]| vec![Watch::new("app", &registry.host(), "base:1").run(run)];
+    let home = home(&registry, "$BASEWATCH_BUILD", watches);
+    let foreign = home.state().join("builds/myproj/app-12/data");
+    fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    fs::write(&foreign, "precious").unwrap();
+    for _ in 0..2 {
+        assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+        assert_eq!(fs::read_to_string(&foreign).unwrap(), "precious");
+    }
+}

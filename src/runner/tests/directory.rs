@@ -72,14 +72,18 @@ async fn a_discarded_build_leaves_nothing() {
 async fn a_sweep_removes_orphans_and_keeps_the_rest() {
     let bench = Bench::new();
     let builds = bench.dir.path().join("builds");
-    for name in ["default/app-7", "default/app-8", "other/app-7", "default/notes"] {
+    for name in ["default/app-7", "default/app-8", "other/app-7", "other/theirs-1", "default/notes"] {
         fs::create_dir_all(builds.join(name)).unwrap();
+    }
+    for name in ["default/app-7", "default/app-8", "other/app-7"] {
+        fs::write(builds.join(name).join("build.json"), "{}").unwrap();
     }
     let kept: BuildKey = "default/app-8".parse().unwrap();
     bench.exec.sweep(|build| *build == kept).await;
     let left = |name: &str| builds.join(name).exists();
     eventually("orphans to go", || !left("default/app-7") && !left("other/app-7")).await;
-    assert!(left("default/app-8") && left("default/notes"), "one is kept, the other is not ours");
+    assert!(left("default/app-8"), "its record is kept");
+    assert!(left("other/theirs-1") && left("default/notes"), "these are not ours");
 }
 
 #[tokio::test]

@@ -115,9 +115,19 @@ async fn start(
         observations: observations_in,
         summaries: reply::hourly(),
     };
-    let (started, polling, draining, unresolved) = (Timestamp::now(), true, false, false);
-    let daemon =
-        Daemon { engine, runner, inbox, commands, options, settings, started, polling, draining, unresolved };
+    let daemon = Daemon {
+        engine,
+        runner,
+        inbox,
+        commands,
+        options,
+        settings,
+        started: Timestamp::now(),
+        polling: true,
+        last_polling: answer::Polling::default(),
+        draining: false,
+        unresolved: false,
+    };
     let ending = daemon.serve().await;
     drop(stopping);
     // The server ends by itself, in bounded time; if it panicked, the hook has told of it.
@@ -228,6 +238,8 @@ struct Daemon {
     started: Timestamp,
     /// Whether polling goes on.
     polling: bool,
+    /// What polling said of itself before it was stopped.
+    last_polling: answer::Polling,
     /// Whether it is about to stop.
     draining: bool,
     /// Whether a tag could not be resolved, for `run --once`.
@@ -341,6 +353,8 @@ impl Daemon {
             drain_timeout_ms = millis(patience),
             "stopping"
         );
+        self.last_polling = self.ask_poller().await;
+        self.last_polling.tags.values_mut().for_each(|tag| tag.next_poll = None);
         (self.polling, self.draining) = (false, true);
         // A poller that is gone already needs no word.
         let _ = self.commands.try_send(poll::Command::Stop);

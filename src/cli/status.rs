@@ -39,12 +39,19 @@ impl Show for protocol::Status {
 }
 
 fn summary(status: &protocol::Status, style: Style) -> String {
-    let Totals { tags_ok, tags_failing, stale, held, paused, queued, running, max_builds } = status.totals;
+    let Totals { tags_ok, tags_unseen, tags_failing, stale, held, paused, queued, running, max_builds } =
+        status.totals;
     let state = if status.draining { "stopping" } else { "running" };
     let head = format!("basewatch {} {state}", harmless(&status.version));
+    let unseen = if tags_unseen > 0 { format!(", {tags_unseen} not seen yet") } else { String::new() };
+    let trouble = status.store_trouble.as_ref().map_or_else(String::new, |trouble| {
+        let line =
+            format!("nothing is decided, because the state cannot be stored: {}", harmless(&trouble.error));
+        format!("{}\n", style.paint(Tone::Bad, &line))
+    });
     format!(
-        "{} for {}, state in {}\n\
-         tags: {tags_ok} ok, {tags_failing} failing; build configs: {stale} stale, {held} held, {paused} paused; \
+        "{}, up for {}, state in {}\n{trouble}\
+         tags: {tags_ok} ok, {tags_failing} failing{unseen}; build configs: {stale} stale, {held} held, {paused} paused; \
          builds: {running} of {max_builds} running, {queued} queued\n",
         style.paint(Tone::Title, &head),
         style.since(status.started),

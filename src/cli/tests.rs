@@ -93,6 +93,7 @@ fn status() -> Status {
         started: ago(90),
         draining: false,
         state_dir: "/var/lib/basewatch".into(),
+        store_trouble: None,
         totals: Totals { tags_ok: 1, tags_failing: 1, running: 1, max_builds: 2, ..Totals::default() },
         tags: vec![tag(&long("host.example:5000/x")), Tag { condition: Some(condition), ..tag("debian:12") }],
         registries: vec![Registry {
@@ -270,7 +271,7 @@ fn status_tells_trouble_in_full_and_a_held_first_start_in_one_line() {
     );
     assert!(text.contains("missing for 1h"), "{text}");
     assert!(text.contains("in 4m"), "{text}");
-    assert!(text.starts_with("basewatch 0.1.0 running for 1m, state in /var/lib/basewatch\n"), "{text}");
+    assert!(text.starts_with("basewatch 0.1.0 running, up for 1m, state in /var/lib/basewatch\n"), "{text}");
 }
 
 #[test]
@@ -327,4 +328,12 @@ fn spans_are_told_in_their_largest_unit() {
     for (seconds, text) in spans {
         assert_eq!(span(seconds), text);
     }
+}
+
+#[test]
+fn a_state_that_cannot_be_stored_is_the_first_thing_that_status_tells() {
+    let error = "store the journal: no space left on device".to_owned();
+    let status = Status { store_trouble: Some(StoreTrouble { for_ms: 5, error }), ..status() };
+    let text = status.show(STYLE);
+    assert!(text.lines().nth(1).unwrap().contains("no space left on device"), "{text}");
 }

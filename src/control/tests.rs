@@ -84,6 +84,7 @@ fn status() -> Status {
         started: jiff::Timestamp::UNIX_EPOCH,
         draining: false,
         state_dir: "/s".into(),
+        store_trouble: None,
         totals: Totals::default(),
         tags: Vec::new(),
         registries: Vec::new(),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::control::protocol::Condition;
+use crate::control::protocol::{Condition, StoreTrouble};
 use crate::image::TagRef;
 use crate::poll;
 
@@ -30,6 +30,8 @@ pub struct Facts {
     pub state_dir: PathBuf,
     /// Whether it is about to stop.
     pub draining: bool,
+    /// Why nothing can be decided now.
+    pub store_trouble: Option<StoreTrouble>,
 }
 
 /// What the poller knows.

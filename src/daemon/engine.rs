@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::narrate::narrate;
+use crate::control::protocol::StoreTrouble;
 use crate::controller::{
     AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
 };
@@ -39,6 +40,7 @@ pub(super) struct Engine {
 
 /// The store does not take what was decided.
 struct Trouble {
+    error: String,
     since: Instant,
     tries: u32,
     next: Instant,
@@ -184,8 +186,15 @@ impl Engine {
     fn meet_trouble(&mut self, error: &CommitError) {
         let now = Instant::now();
         let first = self.trouble.is_none();
-        let trouble = self.trouble.get_or_insert(Trouble { since: now, tries: 0, next: now, wait: RETRY.0 });
+        let trouble = self.trouble.get_or_insert(Trouble {
+            error: String::new(),
+            since: now,
+            tries: 0,
+            next: now,
+            wait: RETRY.0,
+        });
         trouble.tries += 1;
+        trouble.error = error.to_string();
         trouble.next = now + trouble.wait;
         if first {
             tracing::error!(event = "store_failed", what = "journal", error = %error, "state cannot be stored");
@@ -206,6 +215,12 @@ impl Engine {
             Phase::Complete | Phase::Failed(_) | Phase::Error(_) | Phase::Cancelled(_) => true,
         };
         self.unstored.is_empty() && self.controller.live_builds().all(|(_, build)| idle(&build.phase))
+    }
+
+    /// Why nothing can be decided now, if that is so.
+    pub(super) fn store_trouble(&self) -> Option<StoreTrouble> {
+        let trouble = self.trouble.as_ref()?;
+        Some(StoreTrouble { for_ms: millis(trouble.since.elapsed()), error: trouble.error.clone() })
     }
 
     /// How many builds run.

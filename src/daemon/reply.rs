@@ -40,6 +40,7 @@ impl Daemon {
         tracing::info!(
             event = "summary",
             tags_ok = totals.tags_ok,
+            tags_unseen = totals.tags_unseen,
             tags_failing = totals.tags_failing,
             stale = totals.stale,
             held = totals.held,
@@ -55,6 +56,7 @@ impl Daemon {
             started: self.started,
             state_dir: self.options.state_dir.clone(),
             draining: self.draining,
+            store_trouble: self.engine.store_trouble(),
         };
         answer::status(&self.engine.controller, &self.ask_poller().await, &facts, query)
     }
@@ -88,13 +90,15 @@ impl Daemon {
         Ok(Released { released: before.difference(&after).cloned().collect() })
     }
 
-    /// What polling says of itself; nothing, if it has ended.
-    async fn ask_poller(&self) -> Polling {
+    /// What polling says of itself; once it has ended, what it said last.
+    pub(super) async fn ask_poller(&self) -> Polling {
         let (reply, status) = oneshot::channel();
-        let asked = self.commands.try_send(poll::Command::Status(reply)).is_ok();
-        match asked {
-            true => status.await.map(|status| in_words(status, Timestamp::now())).unwrap_or_default(),
-            false => Polling::default(),
+        if self.commands.try_send(poll::Command::Status(reply)).is_err() {
+            return self.last_polling.clone();
+        }
+        match status.await {
+            Ok(status) => in_words(status, Timestamp::now()),
+            Err(_) => self.last_polling.clone(),
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct Status {
     pub draining: bool,
     /// Where its state is.
     pub state_dir: PathBuf,
+    /// Why nothing can be decided now: the state cannot be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_trouble: Option<StoreTrouble>,
     /// How many of everything.
     pub totals: Totals,
     /// The watched tags.
@@ -38,16 +41,27 @@ pub struct Status {
     pub builds: Vec<Build>,
 }
 
+/// The state cannot be stored, and nothing follows from any decision until it can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreTrouble {
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// What came back.
+    pub error: String,
+}
+
 /// How many of everything: the numbers of the hourly `summary`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Tags whose last look succeeded, or that were not looked at yet.
+    /// Tags whose last look succeeded.
     pub tags_ok: usize,
+    /// Tags that were never seen, and that no look was in vain for yet.
+    pub tags_unseen: usize,
     /// Tags that cannot be resolved.
     pub tags_failing: usize,
     /// Build configs whose last complete build is not of the newest images.
     pub stale: usize,
-    /// Build configs with an image that may not start a build.
+    /// Build configs with an image that may not start a build, for another reason than a pause.
     pub held: usize,
     /// Build configs with a paused trigger.
     pub paused: usize,

@@ -7,7 +7,7 @@ use super::config::{holds, stale_since};
 use super::{Facts, PolledHost, PolledTag, Polling};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Held, Phase, Problem, Status, StatusQuery, Tag, Totals};
-use crate::controller::{BuildConfig, ConfigKey, Controller};
+use crate::controller::{BuildConfig, ConfigKey, Controller, HoldReason};
 use crate::image::TagRef;
 
 /// Where everything stands, or all that concerns the tags that are asked for.
@@ -26,6 +26,7 @@ pub fn status(
         started: facts.started,
         draining: facts.draining,
         state_dir: facts.state_dir.clone(),
+        store_trouble: facts.store_trouble.clone(),
         totals: totals(controller, polling),
         tags: tags(controller, polling, &scope),
         registries: registries(polling, &scope),
@@ -41,15 +42,21 @@ pub fn totals(controller: &Controller, polling: &Polling) -> Totals {
     let count = |wanted: &dyn Fn(&BuildConfig) -> bool| {
         settings.build_configs.iter().filter(|config| wanted(config)).count()
     };
-    let tags_failing = polling.tags.values().filter(|tag| tag.condition.is_some()).count();
+    let is_seen = |tag: &TagRef| controller.records().tags.contains_key(tag);
+    let (failing, well): (Vec<_>, Vec<_>) = polling.tags.iter().partition(|(_, tag)| tag.condition.is_some());
+    let tags_ok = well.iter().filter(|(tag, _)| is_seen(tag)).count();
+    let is_held = |config: &BuildConfig| {
+        holds(controller, config).iter().any(|held| held.reason != HoldReason::Paused.as_str())
+    };
     let running =
         controller.live_builds().filter(|(_, build)| build.phase == crate::controller::Phase::Running);
     let running = running.count();
     Totals {
-        tags_ok: polling.tags.len() - tags_failing,
-        tags_failing,
+        tags_ok,
+        tags_unseen: well.len() - tags_ok,
+        tags_failing: failing.len(),
         stale: count(&|config| stale_since(controller, config).is_some()),
-        held: count(&|config| !holds(controller, config).is_empty()),
+        held: count(&is_held),
         paused: count(&|config| config.triggers.iter().any(|trigger| trigger.paused)),
         queued: controller.live_builds().count() - running,
         running,

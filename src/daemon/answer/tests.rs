@@ -97,7 +97,12 @@ impl World {
     }
 
     fn status(&self, tags: &str) -> Result<protocol::Status, Refusal> {
-        let facts = Facts { started: at(0), state_dir: "/var/lib/basewatch".into(), draining: false };
+        let facts = Facts {
+            started: at(0),
+            state_dir: "/var/lib/basewatch".into(),
+            draining: false,
+            store_trouble: None,
+        };
         status(&self.controller, &self.polling(), &facts, &StatusQuery { tags: tags.to_owned() })
     }
 }
@@ -299,10 +304,11 @@ fn a_condition_makes_its_tag_and_its_registry_fail() {
         Condition { kind: ConditionKind::Missing, since: at(0), count: 3, message: "404".to_owned() };
     let tag: TagRef = BASE.parse().unwrap();
     polling.tags.get_mut(&tag).unwrap().condition = Some(condition.clone());
-    let facts = Facts { started: at(0), state_dir: "/s".into(), draining: true };
+    let facts = Facts { started: at(0), state_dir: "/s".into(), draining: true, store_trouble: None };
     let status = status(&world.controller, &polling, &facts, &StatusQuery::default()).unwrap();
     assert_eq!(status.tags[0].condition, Some(condition));
-    assert_eq!((status.totals.tags_ok, status.totals.tags_failing), (1, 1));
+    let totals = status.totals;
+    assert_eq!((totals.tags_ok, totals.tags_unseen, totals.tags_failing), (0, 1, 1));
     let failing: Vec<usize> = status.registries.iter().map(|registry| registry.failing).collect();
     assert_eq!(failing, [1, 0]);
     assert!(status.draining);

@@ -167,13 +167,26 @@ impl Exit {
 
 /// Tells what went wrong. A reader of stdout that has seen enough is not an error.
 fn report(error: &anyhow::Error) -> Exit {
-    let closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(closed) {
+    if written(error).is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
     // There is no better place to say that this cannot be said.
     let _ = writeln!(io::stderr(), "basewatch: {error:#}");
     Exit::of(error)
+}
+
+/// What stdout said, if that is what went wrong. An error further down the chain is another's: of the control socket,
+/// say, and then nobody knows whether the daemon did what it was asked.
+fn written(error: &anyhow::Error) -> Option<&io::Error> {
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Write(error)) => Some(error),
+        Some(
+            ClientError::Unreachable(_)
+            | ClientError::Refused(_)
+            | ClientError::Http { .. }
+            | ClientError::NotUnderstood { .. }
+            | ClientError::TooLong,
+        ) => None,
+        None => error.downcast_ref(),
+    }
 }

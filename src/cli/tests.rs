@@ -194,8 +194,19 @@ fn exit_codes_tell_what_kind_of_trouble_it_is() {
     let refused = anyhow::Error::from(ClientError::Refused(Problem::new("no")));
     assert_eq!(Exit::of(&refused).code(), 1);
     assert_eq!(Exit::of(&anyhow::Error::from(ConfigError("no".to_owned()))).code(), 78);
-    let closed = io::Error::from(io::ErrorKind::BrokenPipe);
-    assert_eq!(report(&anyhow::Error::from(ClientError::Write(closed))), Exit::Done);
+}
+
+#[test]
+fn only_a_stdout_that_is_closed_is_no_error() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("ask the daemon")]
+    struct Cut(#[source] io::Error);
+
+    let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+    assert_eq!(report(&anyhow::Error::from(closed())), Exit::Done);
+    assert_eq!(report(&anyhow::Error::from(ClientError::Write(closed()))), Exit::Done);
+    assert_eq!(report(&anyhow::Error::from(Cut(closed()))), Exit::Failed, "the control socket broke");
+    assert_eq!(report(&anyhow::Error::from(io::Error::other("full"))), Exit::Failed);
 }
 
 #[test]

@@ -22,13 +22,15 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
-        let config = global.config_file();
+        // Builds run in directories of their own, where a relative path leads elsewhere; and a record outlives the
+        // directory that this daemon happens to be started in.
+        let config = std::path::absolute(global.config_file())?;
         let loaded = config::load(&config, &secret_files()).map_err(|problems| unusable(&problems))?;
         let _flush = logging::init(&loaded.settings.log)?;
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "the configuration may not be what was meant");
         }
-        let options = self.options(global, config, &loaded.settings.daemon);
+        let options = self.options(global, config, &loaded.settings.daemon)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(async { daemon::run(loaded.settings, options, stop_words()?).await }) {
             Ok(Ending::Done) => Ok(Exit::Done),
@@ -41,12 +43,12 @@ impl Run {
         }
     }
 
-    fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> Options {
-        let state_dir = state_dir(global, settings);
-        let socket = listen_at(global, settings, &state_dir);
+    fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> io::Result<Options> {
+        let state_dir = std::path::absolute(state_dir(global, settings))?;
+        let socket = std::path::absolute(listen_at(global, settings, &state_dir))?;
         let inherited = daemon::INHERITED.iter();
         let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() }
+        Ok(Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() })
     }
 }
 

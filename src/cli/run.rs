@@ -15,7 +15,7 @@ use crate::{config, logging};
 /// How the daemon runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
-    /// Poll everything once, run what fires, and end; 1 if anything failed
+    /// Poll everything once, run what fires, and end; 1 if anything failed or was left undone
     #[arg(long)]
     once: bool,
 }

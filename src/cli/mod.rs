@@ -10,6 +10,7 @@ mod output;
 mod release;
 mod resolve;
 mod run;
+mod runtime;
 mod socket;
 mod status;
 mod style;

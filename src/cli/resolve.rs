@@ -1,11 +1,13 @@
 //! `basewatch resolve`: what a tag points to now, asked of its registry and of nobody else.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::output::{self, Show};
 use super::style::{Style, harmless};
 use super::validate::{secret_files, unusable};
-use super::{ConfigError, Exit, Global};
+use super::{ConfigError, Exit, Global, runtime};
 use crate::config;
 use crate::image::{Digest, Polled, TagRef};
 use crate::registry::{Open, Registries, Settings, Target};
@@ -31,9 +33,9 @@ struct Found {
 impl Resolve {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let registries = Registries::new(&settings(global)?)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let target = Target { tag: &self.image, neighbours: &[] };
-        let polled = runtime.block_on(registries.resolve(target, &Open))?;
+        // The registry's timeout ends the wait, though the system may still be looking up its name.
+        let polled = runtime::block_on(Duration::ZERO, registries.resolve(target, &Open))??;
         output::print(&Found::new(&self.image, polled), global.json)?;
         Ok(Exit::Done)
     }

@@ -3,14 +3,18 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::validate::{secret_files, unusable};
-use super::{Exit, Global, socket};
+use super::{Exit, Global, runtime, socket};
 use crate::daemon::{self, Ending, Options};
 use crate::{config, logging};
+
+/// How long a daemon that has ended waits for what its threads are at.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// How the daemon runs.
 #[derive(Debug, clap::Args)]
@@ -31,8 +35,8 @@ impl Run {
             tracing::warn!(%warning, "the configuration may not be what was meant");
         }
         let options = self.options(global, config, &loaded.settings.daemon)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(async { daemon::run(loaded.settings, options, stop_words()?).await }) {
+        let daemon = async { daemon::run(loaded.settings, options, stop_words()?).await };
+        match runtime::block_on(LAST_WORK, daemon)? {
             Ok(Ending::Done) => Ok(Exit::Done),
             Ok(Ending::SomethingFailed) => Ok(Exit::Failed),
             Err(error) => {

@@ -325,6 +325,19 @@ fn a_log_as_json_is_an_object_a_line_however_it_arrives() {
 }
 
 #[test]
+fn a_thread_that_hangs_keeps_no_verb_from_ending() {
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let begun = std::time::Instant::now();
+    let answer = runtime::block_on(std::time::Duration::ZERO, async move {
+        tokio::task::spawn_blocking(move || held.recv_timeout(std::time::Duration::from_secs(60)));
+        "answer"
+    });
+    assert_eq!(answer.unwrap(), "answer");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it waited for the thread");
+    drop(let_go);
+}
+
+#[test]
 fn spans_are_told_in_their_largest_unit() {
     let spans = [
         (-5, "0s"),

@@ -54,7 +54,7 @@ pub struct Options {
 pub enum Ending {
     /// As it should.
     Done,
-    /// With `--once`: a tag was not resolved, or a build failed.
+    /// With `--once`: a tag was not resolved, a build failed, or it was stopped before it was through.
     SomethingFailed,
 }
 
@@ -290,10 +290,12 @@ impl Inbox {
 impl Daemon {
     /// Takes things in until it is time to stop, then drains.
     async fn serve(mut self) -> anyhow::Result<Ending> {
+        let mut stopped = false;
         while !self.is_done() {
             let input = self.next().await;
             if matches!(input, Input::Stop) {
                 self.drain().await;
+                stopped = true;
                 break;
             }
             if matches!(&input, Input::Observations(observations) if observations.is_empty()) {
@@ -302,7 +304,7 @@ impl Daemon {
             }
             self.take(input).await;
         }
-        let failed = self.options.once && (self.unresolved || self.engine.failed);
+        let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
         self.engine.close().await;
         tracing::info!(event = "stopped", "stopped");
         Ok(if failed { Ending::SomethingFailed } else { Ending::Done })

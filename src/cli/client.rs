@@ -1,7 +1,9 @@
 //! What the verbs that ask a daemon share: finding it, waiting for it, printing what it says.
 
+use std::time::Duration;
+
 use super::output::{self, Show};
-use super::{Exit, Global, socket};
+use super::{Exit, Global, runtime, socket};
 use crate::control::client::{Client, Error};
 
 /// Asks the daemon and prints its answer.
@@ -20,7 +22,6 @@ pub(super) fn ask<T>(
     question: impl AsyncFnOnce(Client) -> Result<T, Error>,
 ) -> anyhow::Result<T> {
     let sockets = socket::candidates(global)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(async { question(Client::connect(&sockets).await?).await })?;
-    Ok(answer)
+    let answer = async { question(Client::connect(&sockets).await?).await };
+    Ok(runtime::block_on(Duration::ZERO, answer)??)
 }

@@ -10,6 +10,7 @@ mod output;
 mod release;
 mod resolve;
 mod run;
+mod runtime;
 mod socket;
 mod status;
 mod style;
@@ -20,11 +21,12 @@ mod validate;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config;
 use crate::control::client::Error as ClientError;
 
 /// Watches base images in container registries and starts a build, with an immutable reference, when one moves.
@@ -126,14 +128,17 @@ impl Verb {
 impl Global {
     /// The configuration's main file.
     fn config_file(&self) -> PathBuf {
-        self.named_config().unwrap_or_else(|| Path::new("/etc/basewatch/basewatch.toml").to_owned())
+        config::locate(self.config.as_deref(), config_variable().as_deref())
     }
 
-    /// The configuration that the person, or their environment, names.
-    fn named_config(&self) -> Option<PathBuf> {
-        let named = std::env::var_os("BASEWATCH_CONFIG").filter(|path| !path.is_empty());
-        self.config.clone().or_else(|| named.map(PathBuf::from))
+    /// Whether the person, or their environment, says which it is.
+    fn names_config(&self) -> bool {
+        self.config.is_some() || config_variable().is_some_and(|path| !path.is_empty())
     }
+}
+
+fn config_variable() -> Option<OsString> {
+    std::env::var_os("BASEWATCH_CONFIG")
 }
 
 impl Exit {
@@ -167,13 +172,26 @@ impl Exit {
 
 /// Tells what went wrong. A reader of stdout that has seen enough is not an error.
 fn report(error: &anyhow::Error) -> Exit {
-    let closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(closed) {
+    if written(error).is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
     // There is no better place to say that this cannot be said.
     let _ = writeln!(io::stderr(), "basewatch: {error:#}");
     Exit::of(error)
+}
+
+/// What stdout said, if that is what went wrong. An error further down the chain is another's: of the control socket,
+/// say, and then nobody knows whether the daemon did what it was asked.
+fn written(error: &anyhow::Error) -> Option<&io::Error> {
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Write(error)) => Some(error),
+        Some(
+            ClientError::Unreachable(_)
+            | ClientError::Refused(_)
+            | ClientError::Http { .. }
+            | ClientError::NotUnderstood { .. }
+            | ClientError::TooLong,
+        ) => None,
+        None => error.downcast_ref(),
+    }
 }

@@ -3,34 +3,40 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::validate::{secret_files, unusable};
-use super::{Exit, Global, socket};
+use super::{Exit, Global, runtime, socket};
 use crate::daemon::{self, Ending, Options};
 use crate::{config, logging};
+
+/// How long a daemon that has ended waits for what its threads are at.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// How the daemon runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
-    /// Poll everything once, run what fires, and end; 1 if anything failed
+    /// Poll everything once, run what fires, and end; 1 if anything failed or was left undone
     #[arg(long)]
     once: bool,
 }
 
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
-        let config = global.config_file();
+        // Builds run in directories of their own, where a relative path leads elsewhere; and a record outlives the
+        // directory that this daemon happens to be started in.
+        let config = std::path::absolute(global.config_file())?;
         let loaded = config::load(&config, &secret_files()).map_err(|problems| unusable(&problems))?;
         let _flush = logging::init(&loaded.settings.log)?;
         for warning in &loaded.warnings {
-            tracing::warn!(%warning, "the configuration may not be what was meant");
+            tracing::warn!(event = "config_warning", %warning, "the configuration may not be what was meant");
         }
-        let options = self.options(global, config, &loaded.settings.daemon);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(async { daemon::run(loaded.settings, options, stop_words()?).await }) {
+        let options = self.options(global, config, &loaded.settings.daemon)?;
+        let daemon = async { daemon::run(loaded.settings, options, stop_words()?).await };
+        match runtime::block_on(LAST_WORK, daemon)? {
             Ok(Ending::Done) => Ok(Exit::Done),
             Ok(Ending::SomethingFailed) => Ok(Exit::Failed),
             Err(error) => {
@@ -41,12 +47,12 @@ impl Run {
         }
     }
 
-    fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> Options {
-        let state_dir = state_dir(global, settings);
-        let socket = listen_at(global, settings, &state_dir);
+    fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> io::Result<Options> {
+        let state_dir = std::path::absolute(state_dir(global, settings))?;
+        let socket = std::path::absolute(listen_at(global, settings, &state_dir))?;
         let inherited = daemon::INHERITED.iter();
         let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() }
+        Ok(Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() })
     }
 }
 
@@ -67,10 +73,12 @@ fn first_of(variable: &str) -> Option<PathBuf> {
     std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// A word for each SIGTERM and SIGINT.
+/// A word for each SIGTERM, SIGINT and SIGHUP.
 fn stop_words() -> io::Result<mpsc::Receiver<()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that closes is a stop like any other, so that builds are drained.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let (say, words) = mpsc::channel(2);
     tokio::spawn(async move {
         // A signal that comes while the other is being told is kept until it is asked for.
@@ -78,6 +86,7 @@ fn stop_words() -> io::Result<mpsc::Receiver<()>> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hang_up.recv() => {}
             }
             // Two words say all there is to say.
             let _ = say.try_send(());

@@ -195,8 +195,19 @@ fn exit_codes_tell_what_kind_of_trouble_it_is() {
     let refused = anyhow::Error::from(ClientError::Refused(Problem::new("no")));
     assert_eq!(Exit::of(&refused).code(), 1);
     assert_eq!(Exit::of(&anyhow::Error::from(ConfigError("no".to_owned()))).code(), 78);
-    let closed = io::Error::from(io::ErrorKind::BrokenPipe);
-    assert_eq!(report(&anyhow::Error::from(ClientError::Write(closed))), Exit::Done);
+}
+
+#[test]
+fn only_a_stdout_that_is_closed_is_no_error() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("ask the daemon")]
+    struct Cut(#[source] io::Error);
+
+    let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+    assert_eq!(report(&anyhow::Error::from(closed())), Exit::Done);
+    assert_eq!(report(&anyhow::Error::from(ClientError::Write(closed()))), Exit::Done);
+    assert_eq!(report(&anyhow::Error::from(Cut(closed()))), Exit::Failed, "the control socket broke");
+    assert_eq!(report(&anyhow::Error::from(io::Error::other("full"))), Exit::Failed);
 }
 
 #[test]
@@ -312,6 +323,19 @@ fn a_log_as_json_is_an_object_a_line_however_it_arrives() {
     assert_eq!(written(&[b"\xff\n"]), "{\"line\":\"\u{fffd}\"}\n");
     let endless = vec![b'x'; 3 * build::JsonLines::<Vec<u8>>::LONGEST];
     assert_eq!(written(&endless.chunks(1000).collect::<Vec<_>>()).lines().count(), 3);
+}
+
+#[test]
+fn a_thread_that_hangs_keeps_no_verb_from_ending() {
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let begun = std::time::Instant::now();
+    let answer = runtime::block_on(std::time::Duration::ZERO, async move {
+        tokio::task::spawn_blocking(move || held.recv_timeout(std::time::Duration::from_secs(60)));
+        "answer"
+    });
+    assert_eq!(answer.unwrap(), "answer");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it waited for the thread");
+    drop(let_go);
 }
 
 #[test]

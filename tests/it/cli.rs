@@ -1,6 +1,7 @@
 //! What the commands answer when something is wrong: the message, and the exit code.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -52,6 +53,24 @@ fn a_daemon_that_is_not_there_is_exit_code_69_and_names_where_it_was_looked_for(
         assert!(String::from_utf8_lossy(&output.stderr).contains("control.sock"), "{verb:?}");
         assert!(output.stdout.is_empty(), "{verb:?}");
     }
+}
+
+#[test]
+fn builds_find_their_files_wherever_the_daemon_was_started() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let home = Home::new("");
+    let run = ["/bin/sh", "-c", "test -s \"$BASEWATCH_BUILD_FILE\" && pwd > here"].map(str::to_owned);
+    let watch = Watch::new("app", &registry.host(), "base:1").run(&run);
+    home.configure(&watch_list(&registry.host(), &[watch]));
+    let relative = ["run", "--once", "--config", "basewatch.toml", "--state-dir", "state"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
+    let output = command.args(relative).current_dir(home.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(home.state().join("builds/default/app-1/here").exists(), "{said}");
+    let socket = home.path().canonicalize().unwrap().join("state/control.sock");
+    assert!(said.contains(&format!("\"socket\":\"{}\"", socket.display())), "{said}");
 }
 
 #[test]

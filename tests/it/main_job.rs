@@ -175,3 +175,19 @@ fn a_state_directory_that_holds_something_else_loses_nothing_of_it() {
         assert_eq!(fs::read_to_string(&foreign).unwrap(), "precious");
     }
 }
+
+#[test]
+fn once_that_is_stopped_halfway_has_not_done_its_job() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let home = Home::new("");
+    let run = ["/bin/sh", "-c", "exec sleep 1000"].map(str::to_owned);
+    let watches = [Watch::new("app", &registry.host(), "base:1").run(&run)];
+    let hasty = "\n[daemon]\ndrain_timeout = \"100ms\"\n";
+    home.configure(&format!("{}{hasty}", watch_list(&registry.host(), &watches)));
+    let daemon = home.spawn(&["--once"], &[]);
+    daemon.wait_for("build_started");
+    let (code, events) = daemon.stop();
+    assert_eq!(code, Some(1));
+    assert!(events.iter().all(|event| event["event"] != "build_finished"), "{events:?}");
+}

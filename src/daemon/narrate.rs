@@ -45,7 +45,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
             held,
             hold_above,
             reason = HoldReason::FirstStart.as_str(),
-            "too many first builds at once: let them go with `basewatch release`",
+            "too many first builds at once: let them go with `basewatch release --all`",
         ),
         Note::BuildsReleased { released } => {
             info!(event = "builds_released", released, "first builds are let go");
@@ -88,7 +88,7 @@ fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why
         ),
         HoldReason::StrategyUnresolved => warn!(
             event = "change_pending", build_config, %tag, digest, reason,
-            "a newer image cannot be built before the strategy's own image is found",
+            "a newer image cannot be built before the first of the watch's images is found",
         ),
     }
 }

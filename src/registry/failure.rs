@@ -9,6 +9,10 @@ use std::error::Error as StdError;
 use super::answer::presentable;
 use super::error::{Stage, Transport, Trouble};
 
+/// The server shows a CA's certificate as its own, as a plain `openssl req -x509` makes it.
+const CA_AS_SERVER: &str = " (the registry shows a CA's certificate as its own, which TLS refuses: give it one that \
+                            is issued with basicConstraints=CA:FALSE, and set ca_file to who issued it)";
+
 const UNKNOWN_CA: &str =
     " (no CA known on this machine signed its certificate: set ca_file for this registry)";
 const PLAIN_HTTP: &str = " (it seems to speak plain http: set insecure = true for this registry)";
@@ -49,8 +53,10 @@ fn stage(error: &reqwest::Error, chain: &[String]) -> Stage {
 
 fn hint(chain: &[String]) -> &'static str {
     let says = |word: &str| chain.iter().any(|text| text.contains(word));
-    if says("UnknownIssuer") || says("CaUsedAsEndEntity") {
+    if says("UnknownIssuer") {
         UNKNOWN_CA
+    } else if says("CaUsedAsEndEntity") {
+        CA_AS_SERVER
     } else if says("InvalidContentType") {
         PLAIN_HTTP
     } else {

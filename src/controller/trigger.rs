@@ -197,7 +197,10 @@ impl<'a> Look<'a> {
         let config = firing.config;
         let old = self.controller.records.configs.get(&config.key).map(|record| (**record).clone());
         let old = old.unwrap_or_default();
-        let number = old.last_number + 1;
+        // A record may be missing after a loss of state; a number is used once all the same.
+        let known =
+            self.controller.records.builds_of(&config.key).next_back().map_or(0, |(key, _)| key.number);
+        let number = old.last_number.max(known) + 1;
         let first_start = match old.first_start {
             FirstStart::Held(_) => FirstStart::None,
             other @ (FirstStart::None | FirstStart::Released) => other,

@@ -1,6 +1,7 @@
 //! sled, kept at arm's length: it may panic on a damaged file, and its flush is no fsync.
 
 use std::fs::{self, File};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -33,8 +34,32 @@ pub(super) struct Meta {
 
 /// The database cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Fault(pub(super) String);
+#[error("{reason}")]
+pub(super) struct Fault {
+    pub(super) reason: String,
+    /// It is no fault of the database: the disk is full, or we may not write there.
+    pub(super) of_the_system: bool,
+}
+
+impl Fault {
+    /// The database is damaged, or is not what it should be.
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), of_the_system: false }
+    }
+
+    fn sled(doing: &str, error: &sled::Error) -> Self {
+        let of_the_system = matches!(error, sled::Error::Io(error) if is_of_the_system(error));
+        Self { reason: format!("{doing} it: {error}"), of_the_system }
+    }
+}
+
+/// Whether an error tells of the disk or of our rights, and nothing of what is on the disk.
+fn is_of_the_system(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WouldBlock};
+    let kinds = [PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WouldBlock];
+    let too_many_files = [nix::libc::EMFILE, nix::libc::ENFILE];
+    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|code| too_many_files.contains(&code))
+}
 
 const META_FORMAT: &[u8] = b"format";
 const META_STORE_ID: &[u8] = b"store_id";
@@ -61,7 +86,7 @@ impl Database {
 
     /// What it says of itself; `None` if it is new.
     pub(super) fn meta(&self) -> Result<Option<Meta>, Fault> {
-        let bad = || Fault("what it says of itself cannot be read".to_owned());
+        let bad = || Fault::new("what it says of itself cannot be read");
         guarded("read", || {
             let (format, id, seq) =
                 (self.meta.get(META_FORMAT)?, self.meta.get(META_STORE_ID)?, self.meta.get(META_SEQ)?);
@@ -90,23 +115,29 @@ impl Database {
 
     /// Every record; a single one that cannot be read is a fault of the whole.
     pub(super) fn load(&self) -> Result<Records, Fault> {
-        let mut records = Records::default();
-        for (kind, tree) in Kind::ALL.into_iter().zip(&self.trees) {
-            for row in tree {
-                let (key, value) = guarded("read", || row)?;
-                let record = schema::decode(kind, &key, &value)
-                    .ok_or_else(|| Fault(format!("a record in its tree {} is damaged", kind.tree())))?;
-                records.put(record);
+        // The iterator itself may panic on a damaged page, so the whole scan is guarded.
+        let damaged = |kind: Kind| Fault::new(format!("a record in its tree {} is damaged", kind.tree()));
+        guarded("read", || {
+            let mut records = Records::default();
+            for (kind, tree) in Kind::ALL.into_iter().zip(&self.trees) {
+                for row in tree {
+                    let (key, value) = row?;
+                    match schema::decode(kind, &key, &value) {
+                        Some(record) => drop(records.put(record)),
+                        None => return Ok(Err(damaged(kind))),
+                    }
+                }
             }
-        }
-        Ok(records)
+            Ok(Ok(records))
+        })?
     }
 
     /// Stores `records` and that they are everything up to `seq`, as one transaction.
     pub(super) fn put<'a>(&self, records: impl Iterator<Item = &'a Record>, seq: u64) -> Result<(), Fault> {
-        let unreadable = |error: serde_json::Error| Fault(format!("a record cannot be written: {error}"));
+        let unreadable =
+            |error: serde_json::Error| Fault::new(format!("a record cannot be written: {error}"));
         let rows: Vec<_> = records.map(schema::encode).collect::<Result<_, _>>().map_err(unreadable)?;
-        failpoint::reach("database-before-put").map_err(|error| Fault(error.to_string()))?;
+        failpoint::reach("database-before-put").map_err(|error| Fault::new(error.to_string()))?;
         guarded("write", || {
             let [tags, triggers, configs, builds] = &self.trees;
             let done = (tags, triggers, configs, builds, &self.meta).transaction(
@@ -137,10 +168,10 @@ impl Database {
 
     /// Makes everything so far survive a power cut: sled's flush hands it to the kernel, fsync to the disk.
     pub(super) fn sync(&self) -> Result<(), Fault> {
-        failpoint::reach("database-before-sync").map_err(|error| Fault(error.to_string()))?;
+        failpoint::reach("database-before-sync").map_err(|error| Fault::new(error.to_string()))?;
         guarded("flush", || self.db.flush())?;
         let synced = sync_files(&self.dir).and_then(|()| sync_files(&self.dir.join("blobs")));
-        synced.map_err(|error| Fault(format!("sync it: {error}")))
+        synced.map_err(|error| Fault::new(format!("sync it: {error}")))
     }
 }
 
@@ -151,19 +182,22 @@ impl Meta {
     }
 }
 
-fn sync_files(dir: &Path) -> std::io::Result<()> {
+fn sync_files(dir: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
     for entry in entries {
         let path = entry?.path();
-        // sled replaces its snapshot files as it likes; one that just went needs no sync.
-        if path.is_file()
-            && let Ok(file) = File::open(&path)
-        {
-            file.sync_all()?;
+        if !path.is_file() {
+            continue;
+        }
+        match File::open(&path) {
+            Ok(file) => file.sync_all()?,
+            // sled replaces its snapshot files as it likes; one that just went needs no sync.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     super::spec::sync_dir(dir)
@@ -173,7 +207,7 @@ fn sync_files(dir: &Path) -> std::io::Result<()> {
 fn guarded<T>(doing: &str, f: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Fault(format!("{doing} it: {error}"))),
-        Err(_) => Err(Fault(format!("{doing} it: sled panicked, as it does on a damaged file"))),
+        Ok(Err(error)) => Err(Fault::sled(doing, &error)),
+        Err(_) => Err(Fault::new(format!("{doing} it: sled panicked, as it does on a damaged file"))),
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Journal {
     file: File,
     /// How many bytes of `file` are known to be good.
     len: u64,
+    /// Behind these bytes may stand what a failed append left: it must go before anything else is appended.
+    dirty: bool,
 }
 
 /// One line.
@@ -42,8 +44,10 @@ pub(super) struct Read {
     pub(super) entries: Vec<Entry>,
     /// Lines that could not be read, other than one cut off at the very end: damage, not a crash.
     pub(super) damaged: usize,
+    /// The first transition after the last of these lines: what came before may be missing. 0 without damage.
+    pub(super) sound_from: u64,
     /// The newest journal file and how much of it is good.
-    newest: Option<(PathBuf, u64)>,
+    pub(super) newest: Option<(PathBuf, u64)>,
 }
 
 impl Read {
@@ -69,6 +73,7 @@ impl Entry {
 pub(super) fn read(dir: &Path) -> io::Result<Read> {
     let mut read = Read::default();
     let files = files(dir)?;
+    let mut after_damage = false;
     for (position, (_, path)) in files.iter().enumerate() {
         let newest = position + 1 == files.len();
         let bytes = fs::read(path)?;
@@ -76,16 +81,26 @@ pub(super) fn read(dir: &Path) -> io::Result<Read> {
         for (at, text, whole) in line::split(&bytes) {
             match line::read(text).filter(|_| whole) {
                 Some(entry) => {
+                    let entry: Entry = entry;
+                    if std::mem::take(&mut after_damage) {
+                        read.sound_from = entry.seq;
+                    }
                     read.entries.push(entry);
                     good = at + text.len() + 1;
                 }
                 None if newest && at + text.len() + usize::from(whole) == bytes.len() => {}
-                None => read.damaged += 1,
+                None => {
+                    read.damaged += 1;
+                    after_damage = true;
+                }
             }
         }
         if newest {
             read.newest = Some((path.clone(), good as u64));
         }
+    }
+    if after_damage {
+        read.sound_from = u64::MAX;
     }
     read.entries.sort_by_key(|entry| (entry.seq, entry.checkpoint));
     Ok(read)
@@ -99,7 +114,7 @@ impl Journal {
         // A line that a crash cut off was never acknowledged; it must not stand in front of a whole one.
         file.set_len(*len)?;
         file.sync_all()?;
-        Ok(Self { dir: dir.to_owned(), file, len: *len })
+        Ok(Self { dir: dir.to_owned(), file, len: *len, dirty: false })
     }
 
     /// Begins a new journal after `seq`, up to which sled is synced.
@@ -108,14 +123,17 @@ impl Journal {
         let path = dir.join(format!("{:020}.log", seq + 1));
         let mut mark = Vec::new();
         line::push(&mut mark, &Entry::mark(seq))?;
+        failpoint::reach("journal-before-begin")?;
         spec::write_synced(&path, &mark)?;
         let file = File::options().append(true).open(&path)?;
-        Ok(Self { dir: dir.to_owned(), file, len: mark.len() as u64 })
+        Ok(Self { dir: dir.to_owned(), file, len: mark.len() as u64, dirty: false })
     }
 
     /// Appends `lines` and syncs them: the commit point. If that fails nothing of them remains.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let written = failpoint::reach("journal-before-append")
+        let written = self
+            .cut_back()
+            .and_then(|()| failpoint::reach("journal-before-append"))
             .and_then(|()| self.file.write_all(lines))
             .and_then(|()| failpoint::reach("journal-before-sync"))
             .and_then(|()| self.file.sync_data());
@@ -125,12 +143,22 @@ impl Journal {
                 Ok(())
             }
             Err(error) => {
-                // Half a line must not stand in front of a whole one. If even this fails, the next start finds a bad
-                // line that was never acknowledged, and tells of it.
-                let _ = self.file.set_len(self.len).and_then(|()| self.file.sync_all());
+                // If this fails too, it is done before the next append.
+                self.dirty = true;
+                let _ = self.cut_back();
                 Err(error)
             }
         }
+    }
+
+    /// Removes what a failed append left: half a line must not stand in front of a whole one.
+    fn cut_back(&mut self) -> io::Result<()> {
+        if self.dirty {
+            self.file.set_len(self.len)?;
+            self.file.sync_all()?;
+            self.dirty = false;
+        }
+        Ok(())
     }
 
     /// How many bytes it has.
@@ -140,6 +168,7 @@ impl Journal {
 
     /// Deletes the journals that hold nothing after `seq`, but never this one.
     pub(super) fn forget_up_to(&self, seq: u64) -> io::Result<()> {
+        failpoint::reach("journal-before-forget")?;
         let files = files(&self.dir)?;
         for pair in files.windows(2) {
             if let [(_, path), (next_begins, _)] = pair

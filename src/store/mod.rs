@@ -26,6 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -41,6 +42,7 @@ use writer::Writer;
 #[derive(Debug)]
 pub struct Store {
     commands: mpsc::Sender<Command>,
+    dir: PathBuf,
     specs: Specs,
     thread: Option<thread::JoinHandle<()>>,
     /// Held for as long as the store is open.
@@ -137,22 +139,28 @@ impl Store {
     /// If another process has it, a newer release wrote it, or the disk does not let us.
     pub fn open(dir: &Path) -> Result<Opened, OpenError> {
         let lock = lock(dir)?;
-        let found = recover::open(dir)?;
+        let mut found = recover::open(dir)?;
         let specs = Specs::new(dir);
+        let (records, store_id) = (std::mem::take(&mut found.records), found.meta.store_id);
+        let recovery = found.recovery.clone();
         // After a loss a file without a record may be the only trace of a build.
-        if !found.recovery.is_loss() {
-            specs.sweep(&found.records);
+        if !recovery.is_loss() {
+            specs.sweep(&records);
         }
         let (commands, inbox) = mpsc::channel();
-        let writer = Writer::new(dir, found.database, found.journal, found.meta, specs.clone());
+        let writer = Writer::new(dir, found, specs.clone());
         let spawned = thread::Builder::new().name("store".to_owned()).spawn(move || serve(writer, &inbox));
         let thread = spawned.map_err(OpenError::io("start the store's thread for", dir))?;
-        Ok(Opened {
-            store: Self { commands, specs, thread: Some(thread), _lock: lock },
-            records: found.records,
-            store_id: found.meta.store_id,
-            recovery: found.recovery,
-        })
+        let store = Self { commands, dir: dir.to_owned(), specs, thread: Some(thread), _lock: lock };
+        Ok(Opened { store, records, store_id, recovery })
+    }
+
+    /// A loss that opening told of has been allowed for: the next start need not hear of it again.
+    ///
+    /// # Errors
+    /// If that cannot be noted; then the next start hears of it again, and loses nothing by that.
+    pub fn forget_loss(&self) -> io::Result<()> {
+        recover::forget_loss(&self.dir)
     }
 
     /// Stores all of `group`, or none of it. When this returns, it is on disk.
@@ -198,21 +206,26 @@ impl Store {
     }
 }
 
+/// How often the thread looks whether a checkpoint is due although nothing is asked of it.
+const LOOK: Duration = Duration::from_hours(1);
+
 /// The store's thread: one command after the other.
 fn serve(mut writer: Writer, inbox: &mpsc::Receiver<Command>) {
-    for command in inbox {
-        match command {
-            Command::Commit(group, reply) => {
+    loop {
+        match inbox.recv_timeout(LOOK) {
+            Ok(Command::Commit(group, reply)) => {
                 // Whoever asked may have gone; what is stored is stored all the same.
                 let _ = reply.send(writer.commit(&group));
                 writer.tidy();
             }
-            Command::Discard(build) => writer.discard(&build),
-            Command::Close(reply) => {
+            Ok(Command::Discard(build)) => writer.discard(&build),
+            Ok(Command::Close(reply)) => {
                 writer.close();
                 let _ = reply.send(());
                 return;
             }
+            Err(mpsc::RecvTimeoutError::Timeout) => writer.tidy(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::schema::FORMAT;
 use super::snapshot::{self, Head};
 use super::spec;
 use crate::controller::Records;
+use crate::failpoint;
 
 /// How a state was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(super) struct Found {
     pub(super) records: Records,
     pub(super) meta: Meta,
     pub(super) recovery: Recovery,
+    /// The transition up to which sled was synced when the journal began.
+    pub(super) journal_begins: u64,
 }
 
 /// A step from one format to the next, over all records.
@@ -56,6 +59,9 @@ pub(super) type Upgrade = fn(Records) -> Records;
 
 /// `UPGRADES[n]` leads from format n + 1 to the next. There is one format so far.
 const UPGRADES: &[Upgrade] = &[];
+
+/// The file that stands for a loss nobody has allowed for yet.
+const LOST: &str = "lost";
 
 /// What sled, snapshot and journal come to, together.
 struct Pieced {
@@ -88,7 +94,9 @@ pub(super) fn open_with(dir: &Path, upgrades: &[Upgrade], known: u32) -> Result<
     let read = journal::read(&journals).map_err(OpenError::io("read the journal in", &journals))?;
     let mut pieced = piece_together(dir, &read, known)?;
     upgrade(dir, &mut pieced, upgrades, known)?;
-    let (database, journal) = match pieced.database {
+    pieced.recovery = remember_loss(dir, pieced.recovery)?;
+    let anew = pieced.database.is_none();
+    let (database, journal) = match pieced.database.take() {
         Some(database) => (database, Journal::resume(&journals, &read, pieced.meta.seq)),
         None => {
             let journal = begin_anew(dir, &pieced, &read);
@@ -97,19 +105,47 @@ pub(super) fn open_with(dir: &Path, upgrades: &[Upgrade], known: u32) -> Result<
     };
     let journal = journal.map_err(OpenError::io("write the journal in", &journals))?;
     let Pieced { meta, records, recovery, .. } = pieced;
-    Ok(Found { database, journal, records, meta, recovery })
+    let journal_begins = if anew { meta.seq } else { read.checkpoint() };
+    Ok(Found { database, journal, records, meta, recovery, journal_begins })
+}
+
+/// A loss holds until [`forget_loss`]: the first process to meet it may not come so far as to act on it.
+fn remember_loss(dir: &Path, recovery: Recovery) -> Result<Recovery, OpenError> {
+    let path = dir.join(LOST);
+    if let Recovery::Lost { reason, .. } = &recovery {
+        spec::write_synced(&path, reason.as_bytes()).map_err(OpenError::io("remember a loss in", &path))?;
+        return Ok(recovery);
+    }
+    match fs::read(&path) {
+        Ok(reason) => {
+            let reason = String::from_utf8_lossy(&reason).into_owned();
+            Ok(Recovery::Lost { reason, quarantine: None })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(recovery),
+        Err(error) => Err(OpenError::io("read", &path)(error)),
+    }
+}
+
+/// What was lost has been allowed for, durably.
+pub(super) fn forget_loss(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(LOST)) {
+        Ok(()) => spec::sync_dir(dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn piece_together(dir: &Path, read: &journal::Read, known: u32) -> Result<Pieced, OpenError> {
-    let first = is_first(dir).map_err(OpenError::io("look into", dir))?;
-    let (database, meta) = match open_database(dir) {
+    let first = is_first(dir, read).map_err(OpenError::io("look into", dir))?;
+    let opened = open_database(dir);
+    if first && !matches!(opened, Ok(Some(_))) {
+        let (meta, records, recovery) = (Meta::new(0), Records::default(), Recovery::First);
+        return Ok(Pieced { meta, records, recovery, database: None });
+    }
+    let (database, meta) = match opened {
         Ok(Some(found)) => found,
-        Ok(None) if first => {
-            let (meta, records, recovery) = (Meta::new(0), Records::default(), Recovery::First);
-            return Ok(Pieced { meta, records, recovery, database: None });
-        }
-        Ok(None) => return rebuild(dir, read, Fault("the database is gone".to_owned())),
-        Err(fault) => return rebuild(dir, read, fault),
+        Ok(None) => return rebuild(dir, read, known, Fault::new("the database is gone")),
+        Err(fault) => return rebuild(dir, read, known, fault),
     };
     if meta.format > known {
         return Err(OpenError::Newer { dir: dir.to_owned(), found: meta.format, known });
@@ -118,7 +154,7 @@ fn piece_together(dir: &Path, read: &journal::Read, known: u32) -> Result<Pieced
         Ok((records, replayed)) => Ok(go_on(database, meta, records, replayed, read)),
         Err(fault) => {
             drop(database);
-            rebuild(dir, read, fault)
+            rebuild(dir, read, known, fault)
         }
     }
 }
@@ -142,9 +178,7 @@ pub(super) fn catch_up(
     let checkpoint = read.checkpoint();
     if meta.seq < checkpoint {
         let ends = meta.seq;
-        return Err(Fault(format!(
-            "it ends at transition {ends}, but was synced up to {checkpoint}: some of it is lost"
-        )));
+        return Err(Fault::new(format!("it ends at transition {ends}, but was synced up to {checkpoint}")));
     }
     let mut records = database.load()?;
     let replayed = replay(read, meta.seq, &mut records);
@@ -156,23 +190,40 @@ pub(super) fn catch_up(
     Ok((records, replayed))
 }
 
-/// A sound sled, and a journal that may be less so.
+/// A sound sled, and a journal that may be less so. What is damaged in it matters only where sled does not have it.
 fn go_on(database: Database, meta: Meta, records: Records, replayed: usize, read: &journal::Read) -> Pieced {
     let seq = read.entries.last().map_or(meta.seq, |entry| entry.seq.max(meta.seq));
-    if read.damaged == 0 && !read.entries.is_empty() && is_unbroken(read, meta.seq) {
+    let unbroken = is_unbroken(read, meta.seq);
+    if read.damaged == 0 && !read.entries.is_empty() && unbroken {
         let meta = Meta { seq, ..meta };
         return Pieced { meta, records, recovery: Recovery::Whole { replayed }, database: Some(database) };
     }
-    let reason = "the journal is damaged or gone".to_owned();
+    if read.damaged > 0 && unbroken && read.sound_from <= meta.seq + 1 {
+        let reason = format!("{} lines of the journal are damaged, and the database has them", read.damaged);
+        let recovery = Recovery::Rebuilt { reason, quarantine: None };
+        return Pieced { meta: Meta { seq, ..meta }, records, recovery, database: None };
+    }
+    let reason = match (read.entries.is_empty(), read.damaged) {
+        (true, _) => "the journal is gone".to_owned(),
+        (false, 0) => format!("the journal does not go on after transition {}", meta.seq),
+        (false, lines) => format!("{lines} lines of the journal are damaged after transition {}", meta.seq),
+    };
     let meta = Meta { format: meta.format, ..Meta::new(seq) };
     Pieced { meta, records, recovery: Recovery::Lost { reason, quarantine: None }, database: None }
 }
 
 /// Everything from the newest snapshot and the journal.
-fn rebuild(dir: &Path, read: &journal::Read, fault: Fault) -> Result<Pieced, OpenError> {
+fn rebuild(dir: &Path, read: &journal::Read, known: u32, fault: Fault) -> Result<Pieced, OpenError> {
+    if fault.of_the_system {
+        return Err(OpenError::Database { path: dir.join("db"), reason: fault.reason });
+    }
     let snapshots = dir.join("snapshot");
-    let (snapshot, _) = snapshot::newest(&snapshots).map_err(OpenError::io("read", &snapshots))?;
-    let quarantine = quarantine(dir).map_err(OpenError::io("put aside the damaged database in", dir))?;
+    let (snapshot, damaged) = snapshot::newest(&snapshots).map_err(OpenError::io("read", &snapshots))?;
+    if let Some(found) = snapshot.as_ref().map(|snapshot| snapshot.head.format).filter(|found| *found > known)
+    {
+        return Err(OpenError::Newer { dir: dir.to_owned(), found, known });
+    }
+    let quarantine = quarantine(dir, &damaged).map_err(OpenError::io("put aside what is damaged in", dir))?;
     let (head, mut records) = match snapshot {
         Some(snapshot) => (Some(snapshot.head), snapshot.records),
         None => (None, Records::default()),
@@ -182,7 +233,7 @@ fn rebuild(dir: &Path, read: &journal::Read, fault: Fault) -> Result<Pieced, Ope
     let seq = read.entries.last().map_or(from, |entry| entry.seq.max(from));
     // Whole means: every transition since the snapshot, or since the beginning, is in the journal.
     let unbroken = read.damaged == 0 && is_unbroken(read, from) && !read.entries.is_empty();
-    let reason = fault.0;
+    let reason = fault.reason;
     let (meta, recovery) = match head.filter(|_| unbroken) {
         Some(Head { format, store_id, .. }) => {
             (Meta { format, store_id, seq }, Recovery::Rebuilt { reason, quarantine })
@@ -210,9 +261,15 @@ fn is_unbroken(read: &journal::Read, from: u64) -> bool {
     read.after(from).zip(from + 1..).all(|(entry, expected)| entry.seq == expected)
 }
 
-/// Whether nothing of ours was ever here. A directory with builds but no state is a loss, not a first start.
-fn is_first(dir: &Path) -> io::Result<bool> {
-    for ours in ["db", "journal", "snapshot", "specs", "builds"] {
+/// Whether nothing was ever decided here: at most a first start that was cut off. A directory with builds but no state
+/// is a loss.
+fn is_first(dir: &Path, read: &journal::Read) -> io::Result<bool> {
+    let decided = read.damaged > 0 || read.after(0).next().is_some();
+    let snapshots = spec::numbered_files(&dir.join("snapshot"), ".snap")?;
+    if decided || snapshots.iter().any(|(seq, _)| *seq > 0) {
+        return Ok(false);
+    }
+    for ours in ["specs", "builds", "quarantine"] {
         match fs::read_dir(dir.join(ours)) {
             Ok(mut entries) => {
                 if entries.next().is_some() {
@@ -226,14 +283,19 @@ fn is_first(dir: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Puts a damaged database where a person can look at it. Never deletes: it may be the only trace of what was.
-fn quarantine(dir: &Path) -> io::Result<Option<PathBuf>> {
-    let damaged = dir.join("db");
-    if !damaged.exists() {
+/// Puts a damaged database and damaged snapshots where a person can look at them. Never deletes: they may be the only
+/// trace of what was.
+fn quarantine(dir: &Path, snapshots: &[PathBuf]) -> io::Result<Option<PathBuf>> {
+    let damaged: Vec<PathBuf> = [dir.join("db")].into_iter().filter(|path| path.exists()).collect();
+    if damaged.is_empty() && snapshots.is_empty() {
         return Ok(None);
     }
     let to = quarantine_dir(dir)?;
-    fs::rename(&damaged, to.join("db"))?;
+    for path in damaged.iter().chain(snapshots) {
+        failpoint::reach("recover-before-quarantine")?;
+        fs::rename(path, to.join(path.file_name().unwrap_or_default()))?;
+    }
+    spec::sync_dir(&to)?;
     spec::sync_dir(dir)?;
     Ok(Some(to))
 }
@@ -273,7 +335,12 @@ fn begin_anew(dir: &Path, pieced: &Pieced, read: &journal::Read) -> io::Result<J
     if read.damaged > 0 {
         let to = quarantine_dir(dir)?;
         fs::rename(dir.join("journal"), to.join("journal"))?;
+        spec::sync_dir(&to)?;
+    } else if read.newest.is_some() {
+        // A line that a crash cut off is no damage only while it is the last of all.
+        Journal::resume(&dir.join("journal"), read, pieced.meta.seq)?;
     }
+    failpoint::reach("recover-before-journal")?;
     Journal::begin(&dir.join("journal"), pieced.meta.seq)
 }
 
@@ -285,6 +352,7 @@ fn write_anew(dir: &Path, pieced: &Pieced) -> Result<Database, OpenError> {
         fs::remove_dir_all(&path).map_err(OpenError::io("clear", &path))?;
     }
     let write = || {
+        failpoint::reach("recover-before-database").map_err(|error| Fault::new(error.to_string()))?;
         let database = Database::open(&path)?;
         let records: Vec<_> = pieced.records.iter().collect();
         records.chunks(200).try_for_each(|group| database.put(group.iter(), 0))?;
@@ -292,7 +360,11 @@ fn write_anew(dir: &Path, pieced: &Pieced) -> Result<Database, OpenError> {
         database.sync()?;
         Ok(database)
     };
-    write().map_err(|fault: Fault| OpenError::Database { path: path.clone(), reason: fault.0 })
+    write().map_err(|fault: Fault| {
+        // Half a database would be taken for a damaged one; the snapshot has it all.
+        let _ = fs::remove_dir_all(&path);
+        OpenError::Database { path: path.clone(), reason: fault.reason }
+    })
 }
 
 impl Head {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,13 +32,13 @@ pub(super) struct Head {
     pub(super) records: usize,
 }
 
-/// The newest whole snapshot in `dir`, and whether a newer one was damaged.
-pub(super) fn newest(dir: &Path) -> io::Result<(Option<Snapshot>, bool)> {
-    let mut damaged = false;
+/// The newest whole snapshot in `dir`, and the newer ones that are damaged.
+pub(super) fn newest(dir: &Path) -> io::Result<(Option<Snapshot>, Vec<PathBuf>)> {
+    let mut damaged = Vec::new();
     for (_, path) in spec::numbered_files(dir, ".snap")?.into_iter().rev() {
         match parse(&fs::read(&path)?) {
             Some(snapshot) => return Ok((Some(snapshot), damaged)),
-            None => damaged = true,
+            None => damaged.push(path),
         }
     }
     Ok((None, damaged))

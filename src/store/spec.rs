@@ -12,6 +12,9 @@ use crate::failpoint;
 /// A spec is small; a file that is not is none of ours.
 const LARGEST_SPEC: u64 = 4 << 20;
 
+/// How many files of one group are synced one by one.
+const SYNCED_SINGLY: usize = 16;
+
 /// Where the specs of builds are: `specs/NAMESPACE/NAME-NUMBER.json`, private, because environment values are in them.
 #[derive(Debug, Clone)]
 pub struct Specs {
@@ -65,8 +68,10 @@ impl Specs {
         })
     }
 
-    /// Writes all of `specs`, synced, before the records that name them.
+    /// Writes all of `specs`, synced, before the records that name them. Many are synced by one call for the whole file
+    /// system: thousands of single ones would hold up every decision for half a minute.
     pub(super) fn write(&self, specs: &[BuildSpec]) -> io::Result<()> {
+        let at_once = specs.len() > SYNCED_SINGLY;
         let mut dirs = BTreeSet::new();
         for spec in specs {
             failpoint::reach("spec-before-write")?;
@@ -75,8 +80,12 @@ impl Specs {
                 create_private_dir(dir)?;
                 dirs.insert(dir.to_owned());
             }
-            write_whole(&path, &serde_json::to_vec(spec)?)?;
+            write_beside(&path, &serde_json::to_vec(spec)?, !at_once)?;
         }
+        if at_once {
+            nix::unistd::syncfs(File::open(&self.dir)?)?;
+        }
+        specs.iter().try_for_each(|spec| put_in_place(&self.path(&spec.build)))?;
         dirs.iter().try_for_each(|dir| sync_dir(dir))
     }
 
@@ -106,25 +115,33 @@ pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
+    let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()).count();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    dir.parent().map_or(Ok(()), sync_dir)
+    dir.ancestors().skip(1).take(missing).try_for_each(sync_dir)
 }
 
 /// Writes a file that is there whole or not at all, private, and there after a power cut.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_whole(path, bytes)?;
+    write_beside(path, bytes, true)?;
+    put_in_place(path)?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// As [`write_synced`], but for the name: the directory is the caller's to sync.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+/// Writes what will be `path` to a file beside it.
+fn write_beside(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(beside(path))?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    if synced { file.sync_all() } else { Ok(()) }
+}
+
+fn put_in_place(path: &Path) -> io::Result<()> {
+    fs::rename(beside(path), path)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
 }
 
 /// Makes the names in `dir` durable.

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::recover::{self, Recovery};
 use super::*;
-use crate::controller::{ConfigKey, ConfigRecord, TagRecord, TriggerKey, TriggerRecord};
+use crate::controller::{BuildSpec, ConfigKey, ConfigRecord, TagRecord, TriggerKey, TriggerRecord};
 use crate::image::{Digest, Image, Polled, TagRef};
 
 fn tag(number: usize) -> TagRef {
@@ -131,25 +131,114 @@ async fn a_line_cut_off_at_the_end_is_dropped_and_no_loss() {
     assert_eq!(later.records.tags.len(), 4);
 }
 
-#[tokio::test]
-async fn a_bad_line_in_the_middle_is_a_loss_told_once() {
-    let dir = TempDir::new().unwrap();
-    let opened = Store::open(dir.path()).unwrap();
-    fill(&opened.store, 0, 5).await;
-    let image = crash_image(dir.path());
-    let journal = journal_files(image.path()).pop().unwrap();
+/// Flips a bit in the middle of the newest journal.
+fn flip_journal(dir: &Path) {
+    let journal = journal_files(dir).pop().unwrap();
     let mut bytes = fs::read(&journal).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x20;
     fs::write(&journal, &bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_line_that_the_database_has_is_no_loss() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    fill(&opened.store, 0, 5).await;
+    let image = crash_image(dir.path());
+    flip_journal(image.path());
 
     let again = Store::open(image.path()).unwrap();
-    assert!(again.recovery.is_loss());
-    assert_ne!(again.store_id, opened.store_id, "build ids must not be used twice after a loss");
-    assert_eq!(again.records.tags.len(), 5, "sled has them all");
+    assert!(matches!(again.recovery, Recovery::Rebuilt { .. }), "{:?}", again.recovery);
+    assert_eq!((again.store_id, again.records.tags.len()), (opened.store_id, 5));
     again.store.close().await;
     assert_eq!(Store::open(image.path()).unwrap().recovery, Recovery::Whole { replayed: 0 });
     assert!(image.path().join("quarantine").is_dir());
+}
+
+#[tokio::test]
+async fn a_bad_line_that_the_database_lacks_is_a_loss_until_it_is_allowed_for() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    fill(&opened.store, 0, 1).await;
+    let early = crash_image(dir.path());
+    fill(&opened.store, 1, 9).await;
+    let image = crash_image(dir.path());
+    fs::remove_dir_all(image.path().join("db")).unwrap();
+    copy(&early.path().join("db"), &image.path().join("db"));
+    flip_journal(image.path());
+
+    let again = Store::open(image.path()).unwrap();
+    assert!(again.recovery.is_loss(), "{:?}", again.recovery);
+    assert_ne!(again.store_id, opened.store_id, "build ids must not be used twice after a loss");
+    again.store.close().await;
+    // Whoever met the loss may have died before it could act on it.
+    let again = Store::open(image.path()).unwrap();
+    assert!(again.recovery.is_loss(), "{:?}", again.recovery);
+    again.store.forget_loss().unwrap();
+    again.store.close().await;
+    assert_eq!(Store::open(image.path()).unwrap().recovery, Recovery::Whole { replayed: 0 });
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_cut_off_is_still_a_first_start() {
+    let dir = TempDir::new().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let whole = crash_image(dir.path());
+    for missing in [&["db"][..], &["journal", "db"], &["journal", "db", "snapshot"], &["lock"]] {
+        let image = crash_image(whole.path());
+        for name in missing {
+            let path = image.path().join(name);
+            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        }
+        let again = Store::open(image.path()).unwrap();
+        assert!(!again.recovery.is_loss(), "without {missing:?}: {:?}", again.recovery);
+        fill(&again.store, 0, 2).await;
+        again.store.close().await;
+        assert_eq!(Store::open(image.path()).unwrap().records.tags.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_line_cut_off_and_a_database_gone_are_no_loss_and_not_one_start_later_either() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    fill(&opened.store, 0, 3).await;
+    let image = crash_image(dir.path());
+    let journal = journal_files(image.path()).pop().unwrap();
+    let bytes = [&fs::read(&journal).unwrap()[..], b"0badc0de {\"seq\":7,\"at\":\"20"].concat();
+    fs::write(&journal, bytes).unwrap();
+    remove_database(image.path());
+    for expected in [3, 4, 5] {
+        let again = Store::open(image.path()).unwrap();
+        assert!(!again.recovery.is_loss(), "{:?}", again.recovery);
+        assert_eq!(again.records.tags.len(), expected);
+        fill(&again.store, expected, expected + 1).await;
+        again.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn many_specs_of_one_group_are_all_there() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    let specs: Vec<BuildSpec> = (1..=60).map(spec_of).collect();
+    let transition = Transition { specs: specs.clone(), ..transition(vec![config_record("app", 60)]) };
+    opened.store.commit(&[transition]).await.unwrap();
+    for spec in &specs {
+        assert_eq!(opened.store.specs().read(&spec.build).unwrap(), *spec);
+    }
+    let names = fs::read_dir(dir.path().join("specs/default")).unwrap();
+    assert_eq!(names.count(), 60, "nothing half written is left beside them");
+}
+
+fn spec_of(number: u64) -> BuildSpec {
+    let json = serde_json::json!({
+        "build": format!("default/app-{number}"), "id": uuid::Uuid::nil(), "created": "2026-01-01T00:00:00Z",
+        "causes": [], "command": ["true"], "timeout": { "secs": 1, "nanos": 0 },
+        "base_image": { "named": "debian", "tag": "docker.io/library/debian:12", "reference": "x@sha256:1" },
+    });
+    serde_json::from_value(json).unwrap()
 }
 
 #[tokio::test]
@@ -222,6 +311,7 @@ async fn builds_without_a_state_are_a_loss_and_not_a_first_start() {
     fs::create_dir_all(dir.path().join("builds/default/app-1")).unwrap();
     let opened = Store::open(dir.path()).unwrap();
     assert!(opened.recovery.is_loss());
+    opened.store.forget_loss().unwrap();
     opened.store.close().await;
     assert_eq!(Store::open(dir.path()).unwrap().recovery, Recovery::Whole { replayed: 0 });
 }

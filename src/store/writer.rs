@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::database::{Database, Fault, Meta};
 use super::journal::{Entry, Journal};
+use super::recover::Found;
 use super::snapshot::{self, Head};
 use super::{CommitError, Group, Specs, journal, line};
 use crate::controller::{BuildKey, Record};
 
 /// A journal this long is worth a checkpoint.
 const CHECKPOINT_BYTES: u64 = 8 << 20;
+
+/// A journal this old is worth a checkpoint, however short it is.
+const CHECKPOINT_AFTER: Duration = Duration::from_hours(24);
 
 /// How long a database that failed is left alone before it is opened again.
 const REOPEN_AFTER: Duration = Duration::from_secs(10);
@@ -28,15 +32,25 @@ pub(super) struct Writer {
     meta: Meta,
     /// The newest transition that a snapshot has.
     checkpointed: u64,
+    /// When that was; at the latest, when this process began.
+    checkpointed_at: Instant,
     /// At which length of the journal the next checkpoint is tried.
     checkpoint_at: u64,
 }
 
 impl Writer {
-    pub(super) fn new(dir: &Path, database: Database, journal: Journal, meta: Meta, specs: Specs) -> Self {
-        let checkpoint_at = CHECKPOINT_BYTES;
-        let (dir, database, checkpointed) = (dir.to_owned(), Some(database), meta.seq);
-        Self { dir, database, failed_at: None, journal, specs, meta, checkpointed, checkpoint_at }
+    pub(super) fn new(dir: &Path, found: Found, specs: Specs) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            database: Some(found.database),
+            failed_at: None,
+            checkpointed: found.journal_begins,
+            checkpointed_at: Instant::now(),
+            checkpoint_at: CHECKPOINT_BYTES,
+            journal: found.journal,
+            specs,
+            meta: found.meta,
+        }
     }
 
     /// Stores all of `group`, or none of it.
@@ -70,7 +84,8 @@ impl Writer {
         if self.database.is_none() && rested {
             self.reopen();
         }
-        if self.journal.len() >= self.checkpoint_at {
+        let old = self.checkpointed_at.elapsed() >= CHECKPOINT_AFTER && self.meta.seq > self.checkpointed;
+        if self.journal.len() >= self.checkpoint_at || old {
             self.checkpoint_or_tell();
         }
     }
@@ -96,6 +111,7 @@ impl Writer {
 
     fn checkpoint_or_tell(&mut self) {
         self.checkpoint_at = self.journal.len() + CHECKPOINT_BYTES;
+        self.checkpointed_at = Instant::now();
         match self.checkpoint() {
             Ok(()) => self.checkpoint_at = CHECKPOINT_BYTES,
             Err(fault) => tracing::warn!(
@@ -110,7 +126,7 @@ impl Writer {
     /// sled synced, a snapshot beside it, a new journal, and what is no longer needed deleted; in this order.
     fn checkpoint(&mut self) -> Result<(), Fault> {
         let Some(database) = &self.database else { return Ok(()) };
-        let io = |error: io::Error| Fault(error.to_string());
+        let io = |error: io::Error| Fault::new(error.to_string());
         database.sync()?;
         let records = database.load()?;
         let oldest =
@@ -157,8 +173,12 @@ impl Writer {
 
     fn reopened(&self) -> Result<Database, Fault> {
         let database = Database::open(&self.dir.join("db"))?;
-        let read = journal::read(&self.dir.join("journal")).map_err(|error| Fault(error.to_string()))?;
-        let meta = database.meta()?.ok_or_else(|| Fault("it is empty".to_owned()))?;
+        let read = journal::read(&self.dir.join("journal")).map_err(|error| Fault::new(error.to_string()))?;
+        let meta = database.meta()?.ok_or_else(|| Fault::new("it is empty"))?;
+        let ends = read.entries.last().map_or(0, |entry| entry.seq);
+        if read.damaged > 0 || ends != self.meta.seq {
+            return Err(Fault::new(format!("the journal ends at {ends} instead of {}", self.meta.seq)));
+        }
         super::recover::catch_up(&database, meta, &read)?;
         Ok(database)
     }

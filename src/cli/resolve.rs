@@ -1,14 +1,15 @@
 //! `basewatch resolve`: what a tag points to now, asked of its registry and of nobody else.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::output::{self, Show};
 use super::style::{Style, harmless};
-use super::validate::{secret_files, unusable};
+use super::validate::{credentials_dir, unusable};
 use super::{ConfigError, Exit, Global, runtime};
-use crate::config;
+use crate::config::{self, SecretFiles};
 use crate::image::{Digest, Polled, TagRef};
 use crate::registry::{Open, Registries, Settings, Target};
 
@@ -32,7 +33,7 @@ struct Found {
 
 impl Resolve {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
-        let registries = Registries::new(&settings(global)?)?;
+        let registries = Registries::new(settings(global, self.image.host())?.as_slice())?;
         let target = Target { tag: &self.image, neighbours: &[] };
         // The registry's timeout ends the wait, though the system may still be looking up its name.
         let polled = runtime::block_on(Duration::ZERO, registries.resolve(target, &Open))??;
@@ -41,14 +42,31 @@ impl Resolve {
     }
 }
 
-/// What is configured for each host. A configuration that nobody named need not be there.
-fn settings(global: &Global) -> Result<Vec<Settings>, ConfigError> {
+/// What is configured for `host`, if anything. A configuration that nobody named need not be there.
+///
+/// Only this host's files are looked at, and only when they are needed: whoever asks may not be allowed to read those
+/// of other registries.
+fn settings(global: &Global, host: &str) -> Result<Option<Settings>, ConfigError> {
     let file = global.config_file();
     if global.named_config().is_none() && !file.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let loaded = config::load(&file, &secret_files()).map_err(|problems| unusable(&problems))?;
-    Ok(loaded.settings.registries.into_values().map(|host| host.registry).collect())
+    let loaded = config::load(&file, &SecretFiles::Skip).map_err(|problems| unusable(&problems))?;
+    let found = loaded.settings.registries.into_iter().find(|(name, _)| name == host);
+    Ok(found.map(|(_, host)| with_credential(host.registry, credentials_dir())))
+}
+
+/// A password that systemd hands over is `credential:NAME` as long as nobody looked for it.
+fn with_credential(mut settings: Settings, dir: Option<PathBuf>) -> Settings {
+    // Without the directory, the error that tells of the file names what is missing.
+    let dir = dir.unwrap_or_else(|| PathBuf::from("$CREDENTIALS_DIRECTORY"));
+    if let Some(credentials) = &mut settings.credentials
+        && let Some(name) =
+            credentials.password_file.to_str().and_then(|file| file.strip_prefix("credential:"))
+    {
+        credentials.password_file = dir.join(name);
+    }
+    settings
 }
 
 impl Found {
@@ -63,3 +81,6 @@ impl Show for Found {
         format!("{} {}\n", self.image, harmless(&self.media_type))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! `basewatch validate`: all problems of a configuration at once.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::output::{self, Show};
@@ -45,7 +47,12 @@ impl Validate {
 
 /// The secret files as the daemon would find them.
 pub(super) fn secret_files() -> SecretFiles {
-    SecretFiles::Check { credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into) }
+    SecretFiles::Check { credentials: credentials_dir() }
+}
+
+/// Where systemd put the credentials of the unit.
+pub(super) fn credentials_dir() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// Why a verb that needs the configuration cannot go on.

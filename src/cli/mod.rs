@@ -21,11 +21,12 @@ mod validate;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config;
 use crate::control::client::Error as ClientError;
 
 /// Watches base images in container registries and starts a build, with an immutable reference, when one moves.
@@ -127,14 +128,17 @@ impl Verb {
 impl Global {
     /// The configuration's main file.
     fn config_file(&self) -> PathBuf {
-        self.named_config().unwrap_or_else(|| Path::new("/etc/basewatch/basewatch.toml").to_owned())
+        config::locate(self.config.as_deref(), config_variable().as_deref())
     }
 
-    /// The configuration that the person, or their environment, names.
-    fn named_config(&self) -> Option<PathBuf> {
-        let named = std::env::var_os("BASEWATCH_CONFIG").filter(|path| !path.is_empty());
-        self.config.clone().or_else(|| named.map(PathBuf::from))
+    /// Whether the person, or their environment, says which it is.
+    fn names_config(&self) -> bool {
+        self.config.is_some() || config_variable().is_some_and(|path| !path.is_empty())
     }
+}
+
+fn config_variable() -> Option<OsString> {
+    std::env::var_os("BASEWATCH_CONFIG")
 }
 
 impl Exit {

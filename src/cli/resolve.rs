@@ -48,7 +48,7 @@ impl Resolve {
 /// of other registries.
 fn settings(global: &Global, host: &str) -> Result<Option<Settings>, ConfigError> {
     let file = global.config_file();
-    if global.named_config().is_none() && !file.exists() {
+    if !global.names_config() && !file.exists() {
         return Ok(None);
     }
     let loaded = config::load(&file, &SecretFiles::Skip).map_err(|problems| unusable(&problems))?;

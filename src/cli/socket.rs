@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{ConfigError, Global};
+use crate::config::fragments;
 
 /// The socket's name in a state or runtime directory.
 pub(super) const NAME: &str = "control.sock";
@@ -38,14 +39,14 @@ pub(super) fn candidates(global: &Global) -> Result<Vec<PathBuf>, ConfigError> {
     if let Some(socket) = &global.socket {
         return Ok(vec![socket.clone()]);
     }
-    let named = global.named_config();
+    let named = global.names_config();
     let configured = match glance(&global.config_file()) {
         Ok(places) => places,
-        Err(error) if named.is_some() => return Err(error),
+        Err(error) if named => return Err(error),
         // Nobody named it: it need not be there, nor be readable for everybody.
         Err(_) => Places::default(),
     };
-    Ok(choose(global.state_dir.as_deref(), named.is_some(), configured))
+    Ok(choose(global.state_dir.as_deref(), named, configured))
 }
 
 fn choose(state_dir: Option<&Path>, config_named: bool, configured: Places) -> Vec<PathBuf> {
@@ -63,26 +64,31 @@ fn choose(state_dir: Option<&Path>, config_named: bool, configured: Places) -> V
 /// Reads `[daemon]` of a configuration and of the files in `conf.d` beside it.
 fn glance(config: &Path) -> Result<Places, ConfigError> {
     let mut places = read(config)?;
-    let beside = config.parent().map(|dir| dir.join("conf.d"));
-    let entries = beside.and_then(|dir| std::fs::read_dir(dir).ok());
-    for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let more = read(&path)?;
-            places.socket = places.socket.or(more.socket);
-            places.state_dir = places.state_dir.or(more.state_dir);
-        }
+    let dir = config.with_file_name("conf.d");
+    for path in fragments(&dir).map_err(|error| unread(&dir, &error))? {
+        let more = read(&path)?;
+        places.socket = places.socket.or(more.socket);
+        places.state_dir = places.state_dir.or(more.state_dir);
     }
     Ok(places)
 }
 
 fn read(path: &Path) -> Result<Places, ConfigError> {
-    let told = |error: &dyn std::fmt::Display| ConfigError(format!("read {}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
-    let File { daemon } = toml::from_str(&text).map_err(|error| told(&error.message()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| unread(path, &error))?;
+    let File { daemon } = match toml::from_str(&text) {
+        Ok(file) => file,
+        // To ask another daemon than the one that is meant would be worse than to ask none.
+        Err(error) if text.contains("daemon") => return Err(unread(path, &error.message())),
+        Err(_) => return Ok(Places::default()),
+    };
     // Relative paths are relative to their file.
     let dir = path.parent().unwrap_or(Path::new(""));
     let Places { socket, state_dir } = daemon;
     Ok(Places { socket: socket.map(|path| dir.join(path)), state_dir: state_dir.map(|path| dir.join(path)) })
+}
+
+fn unread(path: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError(format!("read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

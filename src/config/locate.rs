@@ -28,7 +28,7 @@ pub(super) fn fragment_dir(main: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If the directory cannot be read or holds too many files.
-pub(super) fn fragments(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn fragments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

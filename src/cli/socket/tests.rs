@@ -45,6 +45,21 @@ fn conf_d_counts_and_relative_paths_are_relative_to_their_file() {
 }
 
 #[test]
+fn what_is_hidden_or_broken_in_conf_d_keeps_nobody_from_asking() {
+    let dir = tempfile::tempdir().unwrap();
+    let main = dir.path().join("main.toml");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    write("main.toml", "[daemon]\nsocket = \"/a.sock\"\n");
+    write("conf.d/.#edited.toml", "[daemon]\nhalf a li");
+    write("conf.d/half.toml", "[[watch]]\nimage =");
+    assert_eq!(glance(&main).unwrap(), places(Some("/a.sock"), None));
+    write("conf.d/half.toml", "[daemon]\nsocket =");
+    let error = glance(&main).unwrap_err().to_string();
+    assert!(error.contains("conf.d/half.toml: "), "it may name another socket: {error}");
+}
+
+#[test]
 fn a_configuration_that_cannot_be_read_is_named() {
     let error = glance(Path::new("/nowhere/basewatch.toml")).unwrap_err();
     assert!(error.to_string().starts_with("read /nowhere/basewatch.toml: "), "{error}");

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use super::words;
 use crate::controller::{Finished, HoldReason, Note};
 use crate::image::{Digest, TagRef};
+use crate::logging::LONGEST_VALUE;
 
 /// How much of a failed build's output a line holds.
 const LAST_LINES: usize = 20;
@@ -121,8 +122,15 @@ fn shown(digest: Option<&Digest>) -> Option<DisplayValue<&Digest>> {
     digest.map(display)
 }
 
+/// The last lines, as many as the log can hold: what a build said at its end is worth more than what came before.
 fn joined(tail: &[String]) -> Option<String> {
-    let last = tail.get(tail.len().saturating_sub(LAST_LINES)..)?;
+    let mut length = 0;
+    let fits = |line: &&String| {
+        length += line.len() + "\n".len();
+        length <= LONGEST_VALUE
+    };
+    let count = tail.iter().rev().take(LAST_LINES).take_while(fits).count().max(1);
+    let last = tail.get(tail.len().saturating_sub(count)..)?;
     (!last.is_empty()).then(|| last.join("\n"))
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Number, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
-/// The longest value, in bytes: more is cut off. The end of a build's output, 20 lines, fits.
-const LONGEST_VALUE: usize = 16 * 1024;
+/// The longest value, in bytes: of one that is longer, the end is cut off.
+pub const LONGEST_VALUE: usize = 16 * 1024;
 
 /// Names that a line has of its own; a library's field of that name is left out.
 const OWN_NAMES: [&str; 5] = ["timestamp", "level", "event", "target", "message"];

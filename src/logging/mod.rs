@@ -23,6 +23,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub use line::LONGEST_VALUE;
 use line::{Line, Look};
 pub use sink::Flush;
 use sink::Sink;

@@ -145,6 +145,23 @@ fn a_failure_is_told_with_its_exit_its_last_20_lines_and_its_log() {
 }
 
 #[test]
+fn of_long_last_lines_the_very_last_are_told() {
+    let long = |number: u32| format!("{number} {}", "x".repeat(4000));
+    let retrying = |tail: Vec<String>| Note::BuildRetrying {
+        build: build(7),
+        attempt: 1,
+        outcome: Outcome::Failed(Failure::Exit(2)),
+        wait: Duration::ZERO,
+        tail,
+    };
+    let line = told(&retrying((1..=20).map(long).collect()));
+    let expected = [17, 18, 19, 20].map(long).join("\n");
+    assert_eq!(line["tail"], expected);
+    let line = told(&retrying(vec!["first".to_owned(), "x".repeat(100_000)]));
+    assert!(line["tail"].as_str().unwrap().starts_with("xxx"), "one line that is too long is begun");
+}
+
+#[test]
 fn an_end_without_an_exit_code_has_a_reason_instead() {
     let reasons = [
         (Outcome::Failed(Failure::DeadlineExceeded), "DeadlineExceeded"),

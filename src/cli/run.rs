@@ -32,7 +32,7 @@ impl Run {
         let loaded = config::load(&config, &secret_files()).map_err(|problems| unusable(&problems))?;
         let _flush = logging::init(&loaded.settings.log)?;
         for warning in &loaded.warnings {
-            tracing::warn!(%warning, "the configuration may not be what was meant");
+            tracing::warn!(event = "config_warning", %warning, "the configuration may not be what was meant");
         }
         let options = self.options(global, config, &loaded.settings.daemon)?;
         let daemon = async { daemon::run(loaded.settings, options, stop_words()?).await };

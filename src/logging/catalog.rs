@@ -39,6 +39,29 @@ pub(crate) fn in_sources() -> BTreeSet<String> {
     events
 }
 
+/// Every line of our own that has no event, by the file that logs it.
+pub(super) fn without_event() -> Vec<String> {
+    let mut without = Vec::new();
+    for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy();
+        without.extend(eventless(&text).into_iter().map(|call| format!("{name}: {call}")));
+    }
+    without
+}
+
+/// The calls in `text` that log a line whose first field is not its event.
+pub(super) fn eventless(text: &str) -> Vec<&str> {
+    const CALLS: [&str; 5] = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
+    let calls = CALLS.iter().flat_map(move |call| text.match_indices(call));
+    let calls = calls.filter_map(move |(at, call)| {
+        let first_field = text.get(at + call.len()..)?.trim_start();
+        let named = ["event =", "event,"].iter().any(|start| first_field.starts_with(start));
+        (!named).then(|| text.get(at..)?.lines().next())?
+    });
+    calls.collect()
+}
+
 /// Fails unless the table allows `line`: its event, its level and each of its fields.
 pub(crate) fn check(line: &Map<String, Value>) {
     let table = table();

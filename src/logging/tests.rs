@@ -188,6 +188,13 @@ fn every_event_in_the_sources_is_in_the_table() {
 }
 
 #[test]
+fn every_line_of_our_own_has_an_event() {
+    assert_eq!(catalog::without_event(), Vec::<String>::new());
+    let text = "info!(event = \"a\", 1);\nwarn!(\n  event, \"b\");\ntracing::debug!(%error, \"c\");";
+    assert_eq!(catalog::eventless(text), ["debug!(%error, \"c\");"]);
+}
+
+#[test]
 fn every_event_of_the_table_has_one_example_that_it_allows() {
     let examples = catalog::examples();
     examples.iter().for_each(catalog::check);

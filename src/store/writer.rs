@@ -78,7 +78,7 @@ impl Writer {
     pub(super) fn discard(&self, build: &BuildKey) {
         match self.specs.remove(build) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::debug!(build = %build, error = %error, "what a build was given was not deleted");
+                tracing::warn!(event = "build_files_left", %build, %error, "cannot remove what a build was given");
             }
             _ => {}
         }
@@ -145,7 +145,12 @@ impl Writer {
             }
             Err(fault) => {
                 self.failed_at = Some(Instant::now());
-                tracing::debug!(error = %fault, "database is still failing");
+                tracing::debug!(
+                    event = "store_failed",
+                    what = "database",
+                    error = %fault,
+                    "database is still failing"
+                );
             }
         }
     }

@@ -23,12 +23,17 @@ pub(super) fn text(look: Look, tell: impl FnOnce()) -> String {
     let subscriber = Registry::default().with(EventLayer { look, sink });
     tracing::subscriber::with_default(subscriber, tell);
     drop(flush);
-    let bytes = written.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    written.text()
 }
 
 #[derive(Clone, Default)]
 pub(super) struct Written(pub(super) Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

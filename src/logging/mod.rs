@@ -107,7 +107,7 @@ impl<S: Subscriber> Layer<S> for EventLayer {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         let now = jiff::Timestamp::now();
         if let Some(lines) = self.sink.take_lost() {
-            self.sink.write(self.look.render(&Line::lost(lines), now));
+            self.sink.write_lost(self.look.render(&Line::lost(lines), now), lines);
         }
         self.sink.write(self.look.render(&Line::of(event), now));
     }

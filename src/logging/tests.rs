@@ -1,4 +1,4 @@
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc;
 
 use serde_json::json;
@@ -120,12 +120,42 @@ fn a_stuck_stderr_blocks_nobody_and_the_gap_is_told() {
 }
 
 #[test]
-fn a_closed_stderr_stops_nobody() {
+fn a_closed_stderr_stops_nobody_and_what_it_refuses_is_counted() {
     let (sink, flush) = sink::open(Closed);
     sink.write("one\n".to_owned());
     sink.write("two\n".to_owned());
+    sink.write_lost("seven are lost\n".to_owned(), 7);
     drop(flush);
+    assert_eq!(sink.take_lost(), Some(9));
+}
+
+#[test]
+fn a_stderr_that_does_not_block_gets_every_line_whole() {
+    let out = Fits {
+        answers: vec![Err(ErrorKind::WouldBlock), Ok(2), Err(ErrorKind::WouldBlock)],
+        ..Fits::default()
+    };
+    let written = out.written.clone();
+    let (sink, flush) = sink::open(out);
+    sink.write("one\n".to_owned());
+    drop(flush);
+    assert_eq!(written.text(), "one\n");
     assert_eq!(sink.take_lost(), None);
+}
+
+#[test]
+fn after_a_line_that_was_cut_the_next_begins_anew() {
+    let full = || Err(ErrorKind::StorageFull);
+    // Half a line, a whole one refused, the newline that was missing, and then there is room.
+    let out = Fits { answers: vec![Ok(2), full(), full(), Ok(1), full()], ..Fits::default() };
+    let written = out.written.clone();
+    let (sink, flush) = sink::open(out);
+    for line in ["one\n", "two\n", "three\n", "four\n"] {
+        sink.write(line.to_owned());
+    }
+    drop(flush);
+    assert_eq!(written.text(), "on\nfour\n");
+    assert_eq!(sink.take_lost(), Some(3));
 }
 
 #[test]
@@ -167,11 +197,31 @@ impl Write for Stuck {
     }
 }
 
+/// Answers as it is told: with an error, or by taking so many bytes. After that it takes everything.
+#[derive(Default)]
+struct Fits {
+    answers: Vec<Result<usize, ErrorKind>>,
+    asked: usize,
+    written: capture::Written,
+}
+
+impl Write for Fits {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let answer = self.answers.get(self.asked).copied().unwrap_or(Ok(bytes.len()));
+        self.asked += 1;
+        self.written.write(&bytes[..answer?])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 struct Closed;
 
 impl Write for Closed {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
+        Err(ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {

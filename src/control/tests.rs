@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::client::{Client, Error};
+use super::listener::ClosedDoor;
 use super::protocol::*;
 use super::*;
 
@@ -239,6 +240,24 @@ async fn the_socket_is_its_owners_alone_and_gone_after_a_stop() {
     served.stop.send(()).unwrap();
     served.server.await.unwrap();
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_is_made_behind_a_closed_door_that_goes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_in(&dir);
+    let door = ClosedDoor::beside(&path).unwrap();
+    let hidden = door.socket();
+    let mode = std::fs::metadata(hidden.parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(hidden.as_os_str().len() <= path.as_os_str().len(), "{}", hidden.display());
+
+    std::fs::write(&hidden, "").unwrap();
+    std::mem::forget(door);
+    let anew = ClosedDoor::beside(&path).unwrap();
+    assert!(!anew.socket().exists(), "what a daemon that died has left is not used");
+    drop(anew);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

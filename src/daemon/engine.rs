@@ -222,7 +222,7 @@ impl Engine {
 /// Whether a note tells of a build that failed, be it to be tried again.
 fn is_failure(note: &Note) -> bool {
     if let Note::BuildFinished(finished) = note {
-        return !["Complete", "Cancelled"].contains(&finished.phase);
+        return finished.phase.is_failure();
     }
     matches!(note, Note::BuildRetrying { .. })
 }

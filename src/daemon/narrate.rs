@@ -7,7 +7,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::{error, info, warn};
 
 use super::words;
-use crate::controller::{Finished, HoldReason, Note};
+use crate::controller::{Finished, HoldReason, Note, Outcome, Phase};
 use crate::image::{Digest, TagRef};
 use crate::logging::LONGEST_VALUE;
 
@@ -99,18 +99,29 @@ fn build_finished(finished: &Finished, builds_dir: &Path) {
     let build_config = &build.config;
     let exit = outcome.as_ref().and_then(words::exit);
     let elapsed_ms = milliseconds(*elapsed);
-    if *phase == "Failed" || *phase == "Error" {
+    if phase.is_failure() {
         error!(
-            event = "build_finished", %build_config, %build, phase, exit,
-            reason = outcome.as_ref().and_then(words::outcome), attempts, elapsed_ms, failures_in_row,
+            event = "build_finished", %build_config, %build, phase = phase.name(), exit,
+            reason = reason(phase, outcome.as_ref()), attempts, elapsed_ms, failures_in_row,
             tail = joined(tail), log = %words::build_dir(builds_dir, build).join("log").display(),
             "the build did not succeed",
         );
     } else {
         info!(
-            event = "build_finished", %build_config, %build, phase, exit, attempts, elapsed_ms,
+            event = "build_finished", %build_config, %build, phase = phase.name(), exit, attempts, elapsed_ms,
             "the build is over",
         );
+    }
+}
+
+/// Why a build failed: that an attempt could not start is told as where it is repeated, all else by the phase, which
+/// knows more than the last attempt.
+fn reason(phase: &Phase, outcome: Option<&Outcome>) -> Option<String> {
+    match outcome {
+        Some(outcome @ Outcome::NotStarted(_)) => words::outcome(outcome),
+        Some(Outcome::Complete | Outcome::Failed(_) | Outcome::Interrupted | Outcome::Cancelled) | None => {
+            words::phase_reason(phase)
+        }
     }
 }
 

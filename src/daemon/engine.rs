@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::narrate::narrate;
+use super::words::millis;
 use crate::controller::{
     AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
 };
@@ -225,9 +226,4 @@ fn is_failure(note: &Note) -> bool {
         return finished.phase.is_failure();
     }
     matches!(note, Note::BuildRetrying { .. })
-}
-
-/// For the log.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -29,7 +29,8 @@ use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
 use crate::{config, control};
 
-use engine::{Engine, GROUP, millis};
+use engine::{Engine, GROUP};
+use words::millis;
 
 pub use crate::runner::INHERITED;
 pub use settings::{OnLostState, Settings};

@@ -1,8 +1,8 @@
 //! The socket itself: its owner's alone, and never taken from a daemon that answers.
 
-use std::fs::Permissions;
+use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,25 +86,45 @@ async fn make_sure_free(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Binds beside its place and moves there once it is private: at no moment can somebody else connect.
+/// Binds behind a closed door and moves to its place once it is private: at no moment can somebody else connect,
+/// whatever the umask leaves open.
 fn bind_private(path: &Path) -> io::Result<Listener> {
-    let beside = path.with_extension(format!("new{}", std::process::id()));
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    let door = ClosedDoor::beside(path)?;
+    let hidden = door.socket();
+    let socket = UnixListener::bind(&hidden)?;
+    std::fs::set_permissions(&hidden, Permissions::from_mode(0o600))?;
+    std::fs::rename(&hidden, path)?;
+    let found = std::fs::symlink_metadata(path)?;
+    let inode = (found.dev(), found.ino());
+    Ok(Listener { socket, file: SocketFile { path: path.to_owned(), inode } })
+}
+
+/// A directory that nobody else may enter, for as long as this lives.
+pub(super) struct ClosedDoor(PathBuf);
+
+impl ClosedDoor {
+    /// Makes one beside `path`. The names are short, because the path of a socket may have no more than 107 bytes.
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
+        let door = Self(path.with_file_name(format!(".{:x}", std::process::id())));
+        // A daemon of the same number may have died here.
+        door.remove();
+        DirBuilder::new().mode(0o700).create(&door.0)?;
+        Ok(door)
     }
-    let socket = UnixListener::bind(&beside)?;
-    let moved = std::fs::set_permissions(&beside, Permissions::from_mode(0o600))
-        .and_then(|()| std::fs::rename(&beside, path))
-        .and_then(|()| std::fs::symlink_metadata(path));
-    match moved {
-        Ok(found) => {
-            let inode = (found.dev(), found.ino());
-            Ok(Listener { socket, file: SocketFile { path: path.to_owned(), inode } })
-        }
-        Err(error) => {
-            let _ = std::fs::remove_file(&beside);
-            Err(error)
-        }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.0.join("s")
+    }
+
+    fn remove(&self) {
+        // What is not there need not be removed; what cannot be is met by who makes it anew.
+        let _ = std::fs::remove_file(self.socket());
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+impl Drop for ClosedDoor {
+    fn drop(&mut self) {
+        self.remove();
     }
 }

@@ -8,6 +8,8 @@ use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
@@ -100,7 +102,14 @@ fn router(daemon: Daemon) -> Router {
         .route(route::RELEASE, post(release))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(map_response(one_call_a_connection))
         .with_state(daemon)
+}
+
+/// A connection that stays open after its call would keep its place from others.
+async fn one_call_a_connection(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 type Asked<T> = Result<Query<T>, QueryRejection>;

@@ -1,13 +1,17 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::client::{Client, Error};
+use super::listener::ClosedDoor;
 use super::protocol::*;
 use super::*;
 
@@ -240,6 +244,55 @@ async fn the_socket_is_its_owners_alone_and_gone_after_a_stop() {
     served.stop.send(()).unwrap();
     served.server.await.unwrap();
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_is_made_behind_a_closed_door_that_goes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_in(&dir);
+    let door = ClosedDoor::beside(&path).unwrap();
+    let hidden = door.socket();
+    let mode = std::fs::metadata(hidden.parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(hidden.as_os_str().len() <= path.as_os_str().len(), "{}", hidden.display());
+
+    std::fs::write(&hidden, "").unwrap();
+    std::mem::forget(door);
+    let anew = ClosedDoor::beside(&path).unwrap();
+    assert!(!anew.socket().exists(), "what a daemon that died has left is not used");
+    drop(anew);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_or_never_end_their_call_keep_nobody_out() {
+    let served = Served::new(|request| {
+        let Request::Status(_, reply) = request else { panic!("not asked for: {request:?}") };
+        reply.send(Ok(status())).unwrap();
+    })
+    .await;
+    let mut idle = Vec::new();
+    for number in 0..200 {
+        let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+        let words: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /v1/sta",
+            // One that has its answer and stays.
+            _ => b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n",
+        };
+        stream.write_all(words).await.unwrap();
+        idle.push(stream);
+    }
+    // From here on time only passes while everybody waits.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let mut late = UnixStream::connect(served.socket()).await.unwrap();
+    late.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(600), late.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(begun.elapsed() > Duration::from_secs(5), "there was nothing to wait for");
+    drop(idle);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::build::BuildSpec;
 use super::key::{BuildKey, ConfigKey};
-use super::record::{BuiltImage, CancelReason, Outcome, Record, Urgency};
+use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
 use crate::image::{Digest, Polled, TagRef};
 
@@ -233,7 +233,7 @@ pub enum Note {
 #[allow(missing_docs, reason = "the fields are those of the log, told once in docs/events.md")]
 pub struct Finished {
     pub build: BuildKey,
-    pub phase: &'static str,
+    pub phase: Phase,
     pub outcome: Option<Outcome>,
     pub attempts: u32,
     /// Of the attempt that ended it; zero if none did.

@@ -134,7 +134,7 @@ impl Controller {
         let failures_in_row = self.count_failure(&key.config, &phase, t);
         t.notes.push(Note::BuildFinished(super::Finished {
             build: key.clone(),
-            phase: phase.name(),
+            phase: phase.clone(),
             outcome: build.history.last().and_then(|attempt| attempt.outcome.clone()),
             attempts: build.attempts,
             elapsed: ended.map_or(Duration::ZERO, |ended| ended.elapsed),

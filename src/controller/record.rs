@@ -290,6 +290,15 @@ impl Phase {
         }
     }
 
+    /// Whether the build ended and did not succeed.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Error(_) => true,
+            Self::New | Self::Pending { .. } | Self::Running | Self::Complete | Self::Cancelled(_) => false,
+        }
+    }
+
     /// The phase as OpenShift spells it (F37).
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::narrate::narrate;
 use crate::control::protocol::StoreTrouble;
+use super::words::millis;
 use crate::controller::{
     AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
 };
@@ -237,12 +238,7 @@ impl Engine {
 /// Whether a note tells of a build that failed, be it to be tried again.
 fn is_failure(note: &Note) -> bool {
     if let Note::BuildFinished(finished) = note {
-        return !["Complete", "Cancelled"].contains(&finished.phase);
+        return finished.phase.is_failure();
     }
     matches!(note, Note::BuildRetrying { .. })
-}
-
-/// For the log.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

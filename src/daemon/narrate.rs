@@ -1,15 +1,15 @@
 //! Tells the log what the controller decided: each note is one event, with the names of docs/events.md.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tracing::field::{DisplayValue, display};
 use tracing::{error, info, warn};
 
 use super::words;
-use crate::controller::{Finished, HoldReason, Note};
+use crate::controller::{Finished, HoldReason, Note, Outcome, Phase};
 use crate::image::{Digest, TagRef};
 use crate::logging::LONGEST_VALUE;
+use crate::runner;
 
 /// How much of a failed build's output a line holds.
 const LAST_LINES: usize = 20;
@@ -59,7 +59,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         ),
         Note::BuildRetrying { build, attempt, outcome, wait, tail } => warn!(
             event = "build_retrying", build_config = %build.config, %build, attempt,
-            exit = words::exit(outcome), reason = words::outcome(outcome), next_attempt_ms = milliseconds(*wait),
+            exit = words::exit(outcome), reason = words::outcome(outcome), next_attempt_ms = words::millis(*wait),
             tail = joined(tail), "the attempt failed and is repeated",
         ),
         Note::BuildSuperseded { build, by } => info!(
@@ -98,19 +98,30 @@ fn build_finished(finished: &Finished, builds_dir: &Path) {
     let Finished { build, phase, outcome, attempts, elapsed, failures_in_row, tail } = finished;
     let build_config = &build.config;
     let exit = outcome.as_ref().and_then(words::exit);
-    let elapsed_ms = milliseconds(*elapsed);
-    if *phase == "Failed" || *phase == "Error" {
+    let elapsed_ms = words::millis(*elapsed);
+    if phase.is_failure() {
         error!(
-            event = "build_finished", %build_config, %build, phase, exit,
-            reason = outcome.as_ref().and_then(words::outcome), attempts, elapsed_ms, failures_in_row,
-            tail = joined(tail), log = %words::build_dir(builds_dir, build).join("log").display(),
+            event = "build_finished", %build_config, %build, phase = phase.name(), exit,
+            reason = reason(phase, outcome.as_ref()), attempts, elapsed_ms, failures_in_row,
+            tail = joined(tail), log = %runner::log_file(builds_dir, build).display(),
             "the build did not succeed",
         );
     } else {
         info!(
-            event = "build_finished", %build_config, %build, phase, exit, attempts, elapsed_ms,
+            event = "build_finished", %build_config, %build, phase = phase.name(), exit, attempts, elapsed_ms,
             "the build is over",
         );
+    }
+}
+
+/// Why a build failed: that an attempt could not start is told as where it is repeated, all else by the phase, which
+/// knows more than the last attempt.
+fn reason(phase: &Phase, outcome: Option<&Outcome>) -> Option<String> {
+    match outcome {
+        Some(outcome @ Outcome::NotStarted(_)) => words::outcome(outcome),
+        Some(Outcome::Complete | Outcome::Failed(_) | Outcome::Interrupted | Outcome::Cancelled) | None => {
+            words::phase_reason(phase)
+        }
     }
 }
 
@@ -132,10 +143,6 @@ fn joined(tail: &[String]) -> Option<String> {
     let count = tail.iter().rev().take(LAST_LINES).take_while(fits).count().max(1);
     let last = tail.get(tail.len().saturating_sub(count)..)?;
     (!last.is_empty()).then(|| last.join("\n"))
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

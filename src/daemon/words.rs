@@ -1,8 +1,8 @@
 //! The words that the log and the control socket use for the same things.
 
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::controller::{BuildKey, CancelReason, Failure, Outcome, Phase, Urgency};
+use crate::controller::{CancelReason, Failure, Outcome, Phase, Urgency};
 
 /// What brought a build about, as in `BASEWATCH_CAUSE`. First sight is an image change too.
 pub(super) fn cause(urgency: Urgency) -> &'static str {
@@ -56,9 +56,9 @@ pub(super) fn exit(outcome: &Outcome) -> Option<i32> {
     }
 }
 
-/// Where a build's files are.
-pub(super) fn build_dir(builds_dir: &Path, build: &BuildKey) -> PathBuf {
-    builds_dir.join(build.config.namespace()).join(build.name())
+/// A time as the fields have it that end in `_ms`.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn failed(failure: Failure) -> String {

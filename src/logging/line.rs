@@ -65,6 +65,11 @@ impl Line {
         line
     }
 
+    /// Whether it is a line that a build printed.
+    pub(super) fn is_output(&self) -> bool {
+        self.event.as_deref() == Some("build_output")
+    }
+
     fn empty(level: Level, target: &str) -> Self {
         Self { level, event: None, target: target.to_owned(), message: String::new(), fields: Vec::new() }
     }

@@ -109,7 +109,12 @@ impl<S: Subscriber> Layer<S> for EventLayer {
         if let Some(lines) = self.sink.take_lost() {
             self.sink.write_lost(self.look.render(&Line::lost(lines), now), lines);
         }
-        self.sink.write(self.look.render(&Line::of(event), now));
+        let line = Line::of(event);
+        let text = self.look.render(&line, now);
+        match line.is_output() {
+            true => self.sink.write_output(text),
+            false => self.sink.write(text),
+        }
     }
 }
 

@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 /// How much may wait to be written; more is counted and left out.
 const WAITING: usize = 4 * 1024 * 1024;
 
+/// How much may wait before the output of builds is left out: a flood of it must not push out what became of them.
+const WAITING_WITH_OUTPUT: usize = WAITING / 2;
+
+/// How much may wait where lost lines are told of: a good deal less, or a flood would have one such line for each gap.
+const WAITING_AT_EASE: usize = WAITING / 4;
+
 /// How long a line waits for room in an `out` that does not block, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
@@ -102,17 +108,22 @@ fn put(out: &mut impl Write, text: &[u8]) -> (usize, io::Result<()>) {
 impl Sink {
     /// Takes a whole line, or counts it as lost if too much is waiting already.
     pub(super) fn write(&self, line: String) {
-        self.send(line, 1);
+        self.send(line, 1, WAITING);
+    }
+
+    /// As [`Sink::write`] for a line that a build printed.
+    pub(super) fn write_output(&self, line: String) {
+        self.send(line, 1, WAITING_WITH_OUTPUT);
     }
 
     /// As [`Sink::write`] for the line that tells of `lost` others.
     pub(super) fn write_lost(&self, line: String, lost: u64) {
-        self.send(line, lost);
+        self.send(line, lost, WAITING);
     }
 
-    fn send(&self, text: String, counts: u64) {
+    fn send(&self, text: String, counts: u64, most: usize) {
         let length = text.len();
-        if self.waiting.fetch_add(length, Ordering::Relaxed) > WAITING {
+        if self.waiting.fetch_add(length, Ordering::Relaxed) > most {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
             self.lost.fetch_add(counts, Ordering::Relaxed);
         } else {
@@ -122,7 +133,7 @@ impl Sink {
 
     /// How many lines were lost, told once, and only when there is room for a line again.
     pub(super) fn take_lost(&self) -> Option<u64> {
-        let room = self.waiting.load(Ordering::Relaxed) <= WAITING / 2;
+        let room = self.waiting.load(Ordering::Relaxed) <= WAITING_AT_EASE;
         let lost = if room { self.lost.swap(0, Ordering::Relaxed) } else { 0 };
         (lost > 0).then_some(lost)
     }

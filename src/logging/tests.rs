@@ -2,9 +2,11 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc;
 
 use serde_json::json;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
 
 use super::line::{Line, Look};
-use super::{capture, catalog, heard, sink};
+use super::{EventLayer, capture, catalog, heard, sink};
 
 #[test]
 fn json_is_one_flat_object_a_line_in_a_fixed_order() {
@@ -117,6 +119,26 @@ fn a_stuck_stderr_blocks_nobody_and_the_gap_is_told() {
     assert_eq!(sink.take_lost(), Some(5), "lines are taken as long as no more than 4 MiB wait");
     assert_eq!(sink.take_lost(), None, "told once");
     assert_eq!(written.0.lock().unwrap().len(), 5 * line.len());
+}
+
+#[test]
+fn a_build_that_floods_the_log_leaves_room_for_what_becomes_of_it() {
+    let (out, let_go) = Stuck::new();
+    let written = out.written.clone();
+    let (sink, flush) = sink::open(out);
+    let subscriber = Registry::default().with(EventLayer { look: Look::Json, sink });
+    let line = "x".repeat(10_000);
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..1_000 {
+            tracing::info!(event = "build_output", line, "build output");
+        }
+        tracing::error!(event = "build_finished", "the build did not succeed");
+    });
+    drop(let_go);
+    drop(flush);
+    let text = written.text();
+    assert!(text.lines().count() < 500, "no more than half of the queue is output");
+    assert_eq!(text.matches("\"event\":\"build_finished\"").count(), 1);
 }
 
 #[test]

@@ -36,13 +36,15 @@ mod result;
 mod survivor;
 mod tail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use environment::INHERITED;
 pub use exec::Exec;
 
+use crate::controller::BuildKey;
 use crate::logging::BuildOutput;
+use directory::Directory;
 
 /// What the exec runner is told.
 #[derive(Debug, Clone)]
@@ -64,6 +66,12 @@ impl Settings {
     pub const LOG_LIMIT: u64 = 10 << 20;
     /// [`Settings::grace`] unless told otherwise: 10 s.
     pub const GRACE: Duration = Duration::from_secs(10);
+}
+
+/// Where the output of a build is kept.
+#[must_use]
+pub fn log_file(builds_dir: &Path, build: &BuildKey) -> PathBuf {
+    Directory::of(builds_dir, build).log_file()
 }
 
 #[cfg(test)]

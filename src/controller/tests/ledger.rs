@@ -159,7 +159,7 @@ impl Ledger {
         }
         if let Note::BuildFinished(finished) = note {
             let made = self.made.get_mut(&finished.build).unwrap();
-            assert_eq!(made.phase.name(), finished.phase);
+            assert_eq!(made.phase, finished.phase);
             assert!(!made.told_finished, "the end of {} is told twice", finished.build);
             made.told_finished = true;
         }

@@ -307,7 +307,7 @@ pub(super) fn ended(build: BuildKey, attempt: u32, outcome: Outcome) -> Ended {
 pub(super) fn finished(notes: &[Note]) -> Vec<String> {
     let line = |note: &Note| {
         let Note::BuildFinished(finished) = note else { return None };
-        Some(format!("{} {}", finished.build.name(), finished.phase))
+        Some(format!("{} {}", finished.build.name(), finished.phase.name()))
     };
     notes.iter().filter_map(line).collect()
 }

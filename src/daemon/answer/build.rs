@@ -12,6 +12,7 @@ use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
 use crate::controller::{
     Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage, RunPolicy,
 };
+use crate::runner;
 
 /// How many builds one answer holds: enough to read, and to keep the daemon's other work waiting no longer.
 const LISTED: usize = 1000;
@@ -77,7 +78,7 @@ pub fn build(
             })
             .collect(),
         spec: spec.map(given),
-        log: words::build_dir(builds_dir, key).join("log"),
+        log: runner::log_file(builds_dir, key),
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::narrate;
 use crate::controller::{
-    BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, Urgency,
+    BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, Phase, Urgency,
 };
 use crate::image::{Digest, TagRef};
 use crate::logging::{capture, catalog};
@@ -26,7 +26,7 @@ fn build(number: u64) -> BuildKey {
     BuildKey { config: config(), number }
 }
 
-fn finished(phase: &'static str, outcome: Option<Outcome>) -> Note {
+fn finished(phase: Phase, outcome: Option<Outcome>) -> Note {
     let tail = (1..=30).map(|line| format!("line {line}")).collect();
     let elapsed = Duration::from_millis(5210);
     Note::BuildFinished(Finished {
@@ -94,10 +94,14 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
             "info",
         ),
         (Note::BuildInterrupted { build: build(7), attempt: 1 }, "build_interrupted", "warn"),
-        (finished("Complete", Some(Outcome::Complete)), "build_finished", "info"),
-        (finished("Cancelled", None), "build_finished", "info"),
-        (finished("Failed", Some(failed)), "build_finished", "error"),
-        (finished("Error", Some(Outcome::NotStarted("no such file".into()))), "build_finished", "error"),
+        (finished(Phase::Complete, Some(Outcome::Complete)), "build_finished", "info"),
+        (finished(Phase::Cancelled(CancelReason::Asked), None), "build_finished", "info"),
+        (finished(Phase::Failed(Failure::Exit(2)), Some(failed)), "build_finished", "error"),
+        (
+            finished(Phase::Error("no such file".into()), Some(Outcome::NotStarted("no such file".into()))),
+            "build_finished",
+            "error",
+        ),
     ]
 }
 
@@ -135,7 +139,7 @@ fn a_trigger_that_never_stored_an_image_has_no_old_digest() {
 
 #[test]
 fn a_failure_is_told_with_its_exit_its_last_20_lines_and_its_log() {
-    let line = told(&finished("Failed", Some(Outcome::Failed(Failure::Exit(2)))));
+    let line = told(&finished(Phase::Failed(Failure::Exit(2)), Some(Outcome::Failed(Failure::Exit(2)))));
     assert_eq!(line["exit"], 2);
     let tail = line["tail"].as_str().unwrap();
     assert_eq!((tail.lines().next(), tail.lines().count()), (Some("line 11"), 20));
@@ -163,13 +167,18 @@ fn of_long_last_lines_the_very_last_are_told() {
 
 #[test]
 fn an_end_without_an_exit_code_has_a_reason_instead() {
+    let failed = |failure| (Phase::Failed(failure), Outcome::Failed(failure));
     let reasons = [
-        (Outcome::Failed(Failure::DeadlineExceeded), "DeadlineExceeded"),
-        (Outcome::Failed(Failure::Signal(9)), "signal 9"),
-        (Outcome::NotStarted("no such file".into()), "not started: no such file"),
+        (failed(Failure::DeadlineExceeded), "DeadlineExceeded"),
+        (failed(Failure::Signal(9)), "signal 9"),
+        (
+            (Phase::Error("no such file".into()), Outcome::NotStarted("no such file".into())),
+            "not started: no such file",
+        ),
+        ((Phase::Error("interrupted 5 times".into()), Outcome::Interrupted), "interrupted 5 times"),
     ];
-    for (outcome, reason) in reasons {
-        let line = told(&finished("Failed", Some(outcome)));
+    for ((phase, outcome), reason) in reasons {
+        let line = told(&finished(phase, Some(outcome)));
         assert_eq!(line["reason"], reason);
         assert!(!line.contains_key("exit"), "{line:?}");
     }

@@ -33,6 +33,7 @@ use host::Host;
 
 /// How long one exchange may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+use transport::PlainHttp;
 
 /// What is configured for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,7 @@ struct Known {
 }
 
 // === impl Settings ===
+    plain_http: PlainHttp,
 
 impl Settings {
     /// What holds for a host that nothing is configured for.
@@ -117,7 +119,7 @@ impl Registries {
     /// # Errors
     /// If a `ca_file` cannot be read or holds no certificate.
     pub fn new(settings: &[Settings]) -> Result<Self, SetupError> {
-        let mut known = Known::default();
+        let mut known = Known { plain_http: PlainHttp::of(settings), ..Known::default() };
         for settings in settings {
             known.add(settings)?;
         }
@@ -151,7 +153,7 @@ impl Registries {
 impl Known {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
         let client = self.clients.client(settings)?;
-        let host = Arc::new(Host::new(settings, client));
+        let host = Arc::new(Host::new(settings, client, self.plain_http.clone()));
         self.hosts.insert(settings.host.as_str().into(), Arc::clone(&host));
         Ok(host)
     }

@@ -18,6 +18,7 @@ mod clients;
 mod error;
 mod failure;
 mod host;
+mod file;
 mod keychain;
 mod manifest;
 mod transport;

@@ -18,8 +18,8 @@ mod challenge;
 mod clients;
 mod error;
 mod failure;
-mod host;
 mod file;
+mod host;
 mod keychain;
 mod manifest;
 mod transport;
@@ -28,15 +28,15 @@ mod verdict;
 
 pub use address::address;
 pub use answer::Answer;
-pub use clients::SetupError;
+pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
 
 use clients::Clients;
 use host::Host;
+use transport::PlainHttp;
 
 /// How long one exchange may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-use transport::PlainHttp;
 
 /// What is configured for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +95,10 @@ pub struct Registries {
 struct Known {
     hosts: BTreeMap<Box<str>, Arc<Host>>,
     clients: Clients,
+    plain_http: PlainHttp,
 }
 
 // === impl Settings ===
-    plain_http: PlainHttp,
 
 impl Settings {
     /// What holds for a host that nothing is configured for.

@@ -35,6 +35,9 @@ use words::millis;
 pub use crate::runner::INHERITED;
 pub use settings::{OnLostState, Settings};
 
+/// How often `run --once` tries to store the state before it gives up; the daemon goes on for ever.
+const TRIES_OF_ONCE: u32 = 6;
+
 /// What the command line and the environment say.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -101,6 +104,9 @@ async fn start(
     let after_loss = recovery.is_loss() && settings.daemon.on_lost_state == OnLostState::Record;
     let load = Event::Load { settings: Arc::new(settings.controller.clone()), after_loss };
     engine.step(vec![load]).await;
+    if recovery.is_loss() && engine.failed_tries() == 0 {
+        engine.store().forget_loss().context("note that a loss of state was allowed for")?;
+    }
 
     let (observations, observations_in) = mpsc::channel(GROUP);
     let (commands, commands_in) = mpsc::channel(4);
@@ -304,6 +310,9 @@ impl Daemon {
                 anyhow::ensure!(self.options.once, "polling has stopped: this is a bug in basewatch");
             }
             self.take(input).await;
+            anyhow::ensure!(!self.engine.stopped, "the store has stopped: this is a bug in basewatch");
+            let hopeless = self.options.once && self.engine.failed_tries() >= TRIES_OF_ONCE;
+            anyhow::ensure!(!hopeless, "the state cannot be stored: run it again once the disk is mended");
         }
         let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
         self.engine.close().await;

@@ -64,8 +64,7 @@ fn choose(state_dir: Option<&Path>, config_named: bool, configured: Places) -> V
 /// Reads `[daemon]` of a configuration and of the files in `conf.d` beside it.
 fn glance(config: &Path) -> Result<Places, ConfigError> {
     let mut places = read(config)?;
-    let dir = config.with_file_name("conf.d");
-    for path in fragments(&dir).map_err(|error| unread(&dir, &error))? {
+    for path in fragments(config).map_err(|error| unread(&config.with_file_name("conf.d"), &error))? {
         let more = read(&path)?;
         places.socket = places.socket.or(more.socket);
         places.state_dir = places.state_dir.or(more.state_dir);

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::narrate::narrate;
-use crate::control::protocol::StoreTrouble;
 use super::words::millis;
+use crate::control::protocol::StoreTrouble;
 use crate::controller::{
     AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
 };
@@ -37,6 +37,8 @@ pub(super) struct Engine {
     trouble: Option<Trouble>,
     /// Whether a build failed, for `run --once`.
     pub(super) failed: bool,
+    /// The store's thread is gone: nothing can be decided any more.
+    pub(super) stopped: bool,
 }
 
 /// The store does not take what was decided.
@@ -67,6 +69,7 @@ impl Engine {
             unstored,
             trouble: None,
             failed: false,
+            stopped: false,
         }
     }
 
@@ -185,6 +188,7 @@ impl Engine {
     }
 
     fn meet_trouble(&mut self, error: &CommitError) {
+        self.stopped |= matches!(error, CommitError::Stopped);
         let now = Instant::now();
         let first = self.trouble.is_none();
         let trouble = self.trouble.get_or_insert(Trouble {
@@ -216,6 +220,11 @@ impl Engine {
             Phase::Complete | Phase::Failed(_) | Phase::Error(_) | Phase::Cancelled(_) => true,
         };
         self.unstored.is_empty() && self.controller.live_builds().all(|(_, build)| idle(&build.phase))
+    }
+
+    /// How often in a row the state could not be stored.
+    pub(super) fn failed_tries(&self) -> u32 {
+        self.trouble.as_ref().map_or(0, |trouble| trouble.tries)
     }
 
     /// Why nothing can be decided now, if that is so.

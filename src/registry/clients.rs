@@ -1,15 +1,14 @@
 //! One HTTP client per TLS identity, kept for ever, as each holds a connection pool and a parsed CA store.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 
-use super::Settings;
+use super::address::address;
+use super::{Settings, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Public servers and NATs close idle connections at 60 to 90 seconds.
@@ -75,8 +74,7 @@ pub(super) struct Clients(BTreeMap<Identity, Client>);
 impl Clients {
     /// The client for a host, made if no host before had the same TLS identity.
     pub(super) fn client(&mut self, settings: &Settings) -> Result<Client, SetupError> {
-        let route = if is_loopback(&settings.host) { Route::Direct } else { Route::Environment };
-        let identity = Identity { ca_file: settings.ca_file.clone(), route };
+        let identity = Identity::of(&settings.host, settings.ca_file.clone());
         if let Some(client) = self.0.get(&identity) {
             return Ok(client.clone());
         }
@@ -84,6 +82,21 @@ impl Clients {
         self.0.insert(identity, client.clone());
         Ok(client)
     }
+}
+
+impl Identity {
+    fn of(host: &str, ca_file: Option<PathBuf>) -> Self {
+        let loopback = address(host).is_some_and(|address| address.is_loopback());
+        Self { ca_file, route: if loopback { Route::Direct } else { Route::Environment } }
+    }
+}
+
+/// Whether a client for this host can be made with this `ca_file`: what [`super::Registries::new`] would say.
+///
+/// # Errors
+/// If it cannot be read or holds no certificate.
+pub fn check_ca_file(host: &str, ca_file: &Path) -> Result<(), SetupError> {
+    build(&Identity::of(host, Some(ca_file.to_owned())), host).map(drop)
 }
 
 /// On a machine without a CA store the builder gives up, although plain http needs none: then no CA is trusted, and
@@ -102,9 +115,11 @@ fn build(identity: &Identity, host: &str) -> Result<Client, SetupError> {
     base(*route).tls_certs_merge(certificates).build().map_err(unusable)
 }
 
+/// Nothing is followed or repeated in here, where no permit is asked for (invariant 5).
 fn base(route: Route) -> ClientBuilder {
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
+        .retry(retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(MOST_IDLE_PER_HOST)
@@ -118,23 +133,12 @@ fn base(route: Route) -> ClientBuilder {
 fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupError> {
     let unreadable = |source| SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source };
     let mut pem = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    let file = file::open(path).map_err(unreadable)?;
     file.take(LARGEST_CA_FILE).read_to_end(&mut pem).map_err(unreadable)?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(_) => Err(SetupError::NoCertificate { host: host.to_owned(), path: path.to_owned() }),
     }
-}
-
-/// `localhost`, `127.0.0.1:5000`, `[::1]:5000`.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        Some(_) | None => host,
-    };
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

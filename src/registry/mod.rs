@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use crate::image::{Polled, TagRef};
 
+mod address;
 mod answer;
 mod challenge;
 mod clients;
 mod error;
 mod failure;
+mod file;
 mod host;
 mod keychain;
 mod manifest;
@@ -24,12 +26,14 @@ mod transport;
 mod v2;
 mod verdict;
 
+pub use address::address;
 pub use answer::Answer;
-pub use clients::SetupError;
+pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
 
 use clients::Clients;
 use host::Host;
+use transport::PlainHttp;
 
 /// How long one exchange may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,6 +95,7 @@ pub struct Registries {
 struct Known {
     hosts: BTreeMap<Box<str>, Arc<Host>>,
     clients: Clients,
+    plain_http: PlainHttp,
 }
 
 // === impl Settings ===
@@ -117,7 +122,7 @@ impl Registries {
     /// # Errors
     /// If a `ca_file` cannot be read or holds no certificate.
     pub fn new(settings: &[Settings]) -> Result<Self, SetupError> {
-        let mut known = Known::default();
+        let mut known = Known { plain_http: PlainHttp::of(settings), ..Known::default() };
         for settings in settings {
             known.add(settings)?;
         }
@@ -151,7 +156,7 @@ impl Registries {
 impl Known {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
         let client = self.clients.client(settings)?;
-        let host = Arc::new(Host::new(settings, client));
+        let host = Arc::new(Host::new(settings, client, self.plain_http.clone()));
         self.hosts.insert(settings.host.as_str().into(), Arc::clone(&host));
         Ok(host)
     }

@@ -234,7 +234,7 @@ async fn many_specs_of_one_group_are_all_there() {
 
 fn spec_of(number: u64) -> BuildSpec {
     let json = serde_json::json!({
-        "build": format!("default/app-{number}"), "id": uuid::Uuid::nil(), "created": "2026-01-01T00:00:00Z",
+        "build": format!("default/app-{number}"), "id": Uuid::nil(), "created": "2026-01-01T00:00:00Z",
         "causes": [], "command": ["true"], "timeout": { "secs": 1, "nanos": 0 },
         "base_image": { "named": "debian", "tag": "docker.io/library/debian:12", "reference": "x@sha256:1" },
     });

@@ -2,6 +2,7 @@
 //!
 //! Compiled in with the feature `failpoints` only: `make test-failpoints`.
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::daemon::Home;
@@ -23,7 +24,23 @@ const BEFORE_EFFECTS: &[&str] = &[
 ];
 
 /// Where a checkpoint can break.
-const CHECKPOINT: &[&str] = &["database-before-sync", "snapshot-before-write", "snapshot-before-prune"];
+const CHECKPOINT: &[&str] = &[
+    "database-before-sync",
+    "snapshot-before-write",
+    "snapshot-before-prune",
+    "journal-before-begin",
+    "journal-before-forget",
+];
+
+/// Where opening a state can break that is new, or must be rebuilt.
+const OPENING: &[&str] = &[
+    "snapshot-before-write",
+    "snapshot-before-prune",
+    "recover-before-journal",
+    "journal-before-begin",
+    "recover-before-database",
+    "database-before-sync",
+];
 
 fn home(registry: &FakeRegistry) -> Home {
     registry.push("base", "1", 1);
@@ -119,5 +136,42 @@ fn a_death_or_a_fault_at_a_checkpoint_loses_nothing() {
             one_complete_build_each(&home, 2);
             daemon.stop();
         }
+    }
+}
+
+#[test]
+fn a_first_start_that_dies_anywhere_is_a_first_start_again() {
+    for point in OPENING {
+        let registry = FakeRegistry::start();
+        let home = home(&registry);
+        let (code, _) = home.spawn(&[], &[("FAILPOINTS", &format!("{point}=return(abort)"))]).finish();
+        assert_eq!(code, None, "{point} was never reached");
+        let daemon = home.start();
+        daemon.wait_for("build_finished");
+        assert!(daemon.all("state_recovered").is_empty(), "{point}: {:?}", daemon.events());
+        one_complete_build_each(&home, 1);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_rebuild_that_dies_anywhere_is_done_again_and_loses_nothing() {
+    for point in OPENING.iter().chain(&["recover-before-quarantine"]) {
+        let registry = FakeRegistry::start();
+        let home = home(&registry);
+        let daemon = home.start();
+        daemon.wait_for("build_finished");
+        daemon.kill();
+        let database = home.state().join("db/db");
+        std::fs::File::options().write(true).open(&database).unwrap().set_len(100).unwrap();
+        let (code, _) = home.spawn(&[], &[("FAILPOINTS", &format!("{point}=return(abort)"))]).finish();
+        assert_eq!(code, None, "{point} was never reached");
+        let daemon = home.start();
+        let polls = registry.count(Method::HEAD, "/v2/base");
+        registry.wait_requests(polls + 2, Method::HEAD, "/v2/base");
+        one_complete_build_each(&home, 1);
+        let lost = |event: &Value| event["event"] == "state_recovered" && event["level"] == "error";
+        assert!(!daemon.events().iter().any(lost), "{point}: {:?}", daemon.events());
+        daemon.stop();
     }
 }

@@ -30,7 +30,8 @@ impl Run {
         // directory that this daemon happens to be started in.
         let config = std::path::absolute(global.config_file())?;
         let loaded = config::load(&config, &secret_files()).map_err(|problems| unusable(&problems))?;
-        let _flush = logging::init(&loaded.settings.log)?;
+        let format = if global.json { logging::Format::Json } else { loaded.settings.log.format };
+        let _flush = logging::init(&logging::Settings { format, ..loaded.settings.log })?;
         for warning in &loaded.warnings {
             tracing::warn!(event = "config_warning", %warning, "the configuration may not be what was meant");
         }

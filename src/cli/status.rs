@@ -101,7 +101,7 @@ fn conditions(tags: &[Tag]) -> String {
 }
 
 fn registries(registries: &[Registry], style: Style) -> String {
-    let mut table = Table::new(["REGISTRY", "TAGS", "FAILING", "POLLS NOW", "AT ONCE", "PER SECOND"]);
+    let mut table = Table::new(["REGISTRY", "TAGS", "FAILING", "IN FLIGHT", "CONNECTIONS", "REQUESTS/S"]);
     for registry in registries {
         let failing = if registry.failing > 0 { Tone::Bad } else { Tone::Plain };
         let rate =

@@ -39,7 +39,7 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No daemon answers at any of these sockets.
-    #[error("no daemon answers{}: start one with `basewatch run`, or name its --socket", list(.0))]
+    #[error("no daemon answers{}: {}", list(.0), way_out(.0))]
     Unreachable(Vec<(PathBuf, io::Error)>),
     /// The daemon says no.
     #[error("{}{}", .0.error, .0.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
@@ -225,6 +225,13 @@ fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+fn way_out(tried: &[(PathBuf, io::Error)]) -> &'static str {
+    match tried.iter().any(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied) {
+        true => "one may run there, ask as its user or as root",
+        false => "start one with `basewatch run`, or name its --socket",
+    }
 }
 
 fn list(tried: &[(PathBuf, io::Error)]) -> String {

@@ -3,6 +3,12 @@ use super::*;
 const SYMPTOMS: [Symptom; 4] =
     [Symptom::NotFound, Symptom::NotAllowed, Symptom::ServerError, Symptom::Silent];
 
+fn answers_head() -> Verdict {
+    let mut verdict = Verdict::default();
+    verdict.head_answered();
+    verdict
+}
+
 #[test]
 fn an_unknown_host_is_asked_by_head_and_then_by_get_whatever_was_wrong() {
     let mut verdict = Verdict::default();
@@ -14,8 +20,7 @@ fn an_unknown_host_is_asked_by_head_and_then_by_get_whatever_was_wrong() {
 
 #[test]
 fn a_host_that_answers_head_is_believed_when_it_says_404_and_only_then() {
-    let mut verdict = Verdict::default();
-    verdict.head_answered();
+    let verdict = answers_head();
     for symptom in SYMPTOMS {
         assert_eq!(verdict.wants_get(symptom), symptom != Symptom::NotFound, "{symptom:?}");
     }
@@ -23,22 +28,38 @@ fn a_host_that_answers_head_is_believed_when_it_says_404_and_only_then() {
 
 #[test]
 fn a_host_whose_get_answers_in_place_of_head_is_asked_by_get() {
-    for symptom in SYMPTOMS {
+    for symptom in SYMPTOMS.into_iter().filter(|symptom| *symptom != Symptom::ServerError) {
         let now = Instant::now();
-        let mut verdict = Verdict::default();
-        verdict.get_answered(symptom, now);
-        assert_eq!(verdict.first(now), First::Get, "{symptom:?}");
+        for mut verdict in [Verdict::default(), answers_head()] {
+            verdict.get_answered(symptom, now);
+            assert_eq!(verdict.first(now), First::Get, "{symptom:?}");
+        }
     }
 }
 
 #[test]
-fn one_5xx_does_not_turn_a_host_that_answers_head_into_one_that_is_asked_by_get() {
+fn a_host_is_asked_by_get_after_three_5xx_to_head_in_a_row_and_not_before() {
     let now = Instant::now();
-    let mut verdict = Verdict::Heads;
-    verdict.get_answered(Symptom::ServerError, now);
-    assert_eq!(verdict, Verdict::Heads);
-    verdict.get_answered(Symptom::Silent, now);
-    assert_eq!(verdict, Verdict::GetsOnly { since: now });
+    for mut verdict in [Verdict::default(), answers_head()] {
+        for _ in 0..2 {
+            verdict.get_answered(Symptom::ServerError, now);
+            assert_eq!(verdict.first(now), First::Head);
+        }
+        verdict.get_answered(Symptom::ServerError, now);
+        assert_eq!(verdict.first(now), First::Get);
+    }
+}
+
+#[test]
+fn a_head_that_is_answered_between_two_5xx_makes_them_bad_luck() {
+    let now = Instant::now();
+    let mut verdict = Verdict::default();
+    for _ in 0..5 {
+        verdict.get_answered(Symptom::ServerError, now);
+        verdict.get_answered(Symptom::ServerError, now);
+        verdict.head_answered();
+    }
+    assert_eq!(verdict.first(now), First::Head);
 }
 
 #[test]
@@ -58,5 +79,7 @@ fn head_gets_one_more_chance_each_hour() {
 
 #[test]
 fn a_404_is_not_believed_from_a_host_that_is_asked_by_get() {
-    assert!(Verdict::GetsOnly { since: Instant::now() }.wants_get(Symptom::NotFound));
+    let mut verdict = answers_head();
+    verdict.get_answered(Symptom::Silent, Instant::now());
+    assert!(verdict.wants_get(Symptom::NotFound));
 }

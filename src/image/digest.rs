@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
 /// A manifest's digest: `sha256:` or `sha512:` and lower-case hex (OCI image spec, descriptor.md#digests).
 ///
@@ -41,6 +41,12 @@ impl Digest {
     #[must_use]
     pub fn sha256_of(bytes: &[u8]) -> Self {
         Self::Sha256(Sha256::digest(bytes).into())
+    }
+
+    /// The SHA-512 digest of `bytes`, for a registry that names its manifests so.
+    #[must_use]
+    pub fn sha512_of(bytes: &[u8]) -> Self {
+        Self::Sha512(Box::new(Sha512::digest(bytes).into()))
     }
 
     fn parts(&self) -> (&'static str, &[u8]) {

@@ -31,6 +31,13 @@ fn the_digest_of_bytes_is_their_sha256() {
 }
 
 #[test]
+fn the_sha512_of_bytes_is_theirs() {
+    let empty = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+                 47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
+    assert_eq!(Digest::sha512_of(b"").to_string(), empty);
+}
+
+#[test]
 fn what_is_not_a_digest_is_refused_and_the_message_says_why() {
     let hex = "0123456789abcdef".repeat(4);
     let cases = [

@@ -52,7 +52,8 @@ pub(super) fn from_head(headers: &HeaderMap) -> Result<Option<Polled>, Malformed
     Ok(digest(headers).map(|digest| polled(digest, media_type)))
 }
 
-/// The answer to a GET. The digest is that of the body; headers about it are wrong too often.
+/// The answer to a GET. The digest is that of the body; headers about it are wrong too often. Only its algorithm is the
+/// header's, as a HEAD reports the digest so: the two ways of asking must not disagree about an image that did not move.
 pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Polled, Malformed> {
     let manifest: Manifest = serde_json::from_slice(body)
         .map_err(|error| Malformed::NotAManifest(presentable(&error.to_string())))?;
@@ -68,7 +69,11 @@ pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Polled, Malf
     if media_type.len() > LONGEST_MEDIA_TYPE {
         return Err(Malformed::NotAManifest(format!("its media type is {}", presentable(media_type))));
     }
-    Ok(polled(Digest::sha256_of(body), media_type))
+    let digest = match digest(headers) {
+        Some(Digest::Sha512(_)) => Digest::sha512_of(body),
+        Some(Digest::Sha256(_)) | None => Digest::sha256_of(body),
+    };
+    Ok(polled(digest, media_type))
 }
 
 fn polled(digest: Digest, media_type: &str) -> Polled {

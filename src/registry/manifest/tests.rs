@@ -81,6 +81,17 @@ fn a_bodys_digest_is_its_own_whatever_the_header_says() {
 }
 
 #[test]
+fn where_the_header_names_a_sha512_the_bodys_digest_is_one_too() {
+    let body = manifest(OCI);
+    let header = format!("sha512:{}", "0f".repeat(64));
+    let polled = from_body(&headers(OCI, &header), body.as_bytes()).unwrap();
+    assert_eq!(polled.digest, Digest::sha512_of(body.as_bytes()));
+    let broken = header.trim_end_matches('f');
+    let polled = from_body(&headers(OCI, broken), body.as_bytes()).unwrap();
+    assert_eq!(polled.digest, Digest::sha256_of(body.as_bytes()), "that is no digest at all");
+}
+
+#[test]
 fn a_bodys_media_type_counts_where_the_header_names_none() {
     for content_type in ["", "application/octet-stream", "text/plain; charset=utf-8"] {
         let polled = from_body(&headers(content_type, ""), manifest(INDEX).as_bytes()).unwrap();

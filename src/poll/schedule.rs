@@ -33,8 +33,8 @@ pub(super) struct Round {
 /// Why a cohort is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// At the start, for the tags that cannot wait.
-    Eager,
+    /// At the start, for the tags that cannot wait. The others are still due in this period.
+    Eager { coming: u64 },
     /// In this period of its interval.
     Slot(u64),
     /// Never again after this.
@@ -54,7 +54,8 @@ impl Schedule {
         let first = |(position, cohort): (usize, &Cohort)| match mode {
             Mode::Once => Entry { due: now, cohort: position, turn: Turn::Only },
             Mode::Continuous if !cohort.eager.is_empty() => {
-                Entry { due: now, cohort: position, turn: Turn::Eager }
+                let turn = Turn::Eager { coming: cohort.period_after(now) };
+                Entry { due: now, cohort: position, turn }
             }
             Mode::Continuous => Entry::slot(position, cohort, cohort.period_after(now)),
         };
@@ -75,7 +76,7 @@ impl Schedule {
         let Reverse(Entry { cohort: position, turn, .. }) = self.queue.pop()?;
         let cohort = self.cohorts.get(position)?;
         let tags = match turn {
-            Turn::Eager => cohort.eager.clone(),
+            Turn::Eager { .. } => cohort.eager.clone(),
             Turn::Slot(_) | Turn::Only => cohort.tags.clone(),
         };
         Some(Round { cohort: position, host: cohort.host, tags, turn })
@@ -104,17 +105,17 @@ impl Schedule {
         self.cohorts.get(round.cohort).map(|cohort| cohort.tags.clone()).unwrap_or_default()
     }
 
-    /// A slot that passed while the round was going on is kept and is due at once, so that a host that cannot keep
-    /// up is asked as often as it can bear (D9); of several such slots only the last is kept.
+    /// A slot that passed while the round waited or was going on is kept and is due at once, so that a host that cannot
+    /// keep up is asked as often as it can bear (D9); of several such slots only the last is kept.
     fn next_entry(&self, round: &Round, now: Duration) -> Option<Entry> {
         let cohort = self.cohorts.get(round.cohort)?;
-        let coming = cohort.period_after(now);
-        let period = match round.turn {
+        let earliest = match round.turn {
             Turn::Only => return None,
-            Turn::Eager => coming,
-            Turn::Slot(done) => coming.saturating_sub(1).max(done.saturating_add(1)),
+            Turn::Eager { coming } => coming,
+            Turn::Slot(done) => done.saturating_add(1),
         };
-        Some(Entry::slot(round.cohort, cohort, period))
+        let last_passed = cohort.period_after(now).saturating_sub(1);
+        Some(Entry::slot(round.cohort, cohort, earliest.max(last_passed)))
     }
 }
 

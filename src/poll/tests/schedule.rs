@@ -148,6 +148,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_slot_that_passes_during_a_round_of_tags_that_cannot_wait_is_kept(
+        start in some_day(),
+        lasts in 0.0f64..5.0,
+    ) {
+        let mut plan = known(host("registry.example.com", 20, NO_RATE));
+        let undisturbed = &due_times(&plan, start, start + 12 * MINUTE)[&plan.tags[0].tag];
+        plan.tags[0].eager = true;
+        let (mut schedule, _) = schedule(&plan, start);
+        let eager = schedule.take_due(start).unwrap();
+        prop_assert_eq!(eager.tags.len(), 1);
+        let end = start + MINUTE.mul_f64(lasts);
+        schedule.finish(&eager, end);
+        let passed = undisturbed.iter().rfind(|due| **due <= end);
+        let expected = passed.or(undisturbed.first()).copied();
+        prop_assert_eq!(schedule.next_due(), expected, "the tags that were known are still due");
+    }
+}
+
 #[test]
 fn tags_that_cannot_wait_are_due_at_once_and_the_others_in_their_slot() {
     let start = Duration::from_secs(1_800_000_000);

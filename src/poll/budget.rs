@@ -13,7 +13,8 @@ pub struct Limits {
 
 /// The requests that a host may still be sent, by the generic cell rate algorithm: one number instead of a bucket.
 ///
-/// After a quiet while as many requests may leave at once as there are connections, then one per gap.
+/// After a quiet while as many requests may leave at once as there are connections, but no more than a second's worth;
+/// then one per gap.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// The time between two requests at the full rate.
@@ -28,8 +29,7 @@ impl Budget {
     /// Nothing is spent yet.
     pub(super) fn new(limits: Limits) -> Self {
         let gap = limits.requests_per_second.map_or(Duration::ZERO, gap);
-        let burst = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
-        Self { gap, ahead: gap.saturating_mul(burst.saturating_sub(1)), next: Duration::ZERO }
+        Self { gap, ahead: gap.saturating_mul(burst(limits).saturating_sub(1)), next: Duration::ZERO }
     }
 
     /// Spends one request at the monotonic instant `now`.
@@ -44,6 +44,14 @@ impl Budget {
         self.next = self.next.max(now).saturating_add(self.gap);
         Ok(())
     }
+}
+
+/// How many requests may leave at once. Many connections are for answers that are slow, not for a flood: a hundred of
+/// them at one request a second would send a hundred at the start. A rate that makes no sense becomes 0 here.
+fn burst(limits: Limits) -> u32 {
+    let connections = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
+    let of_a_second = limits.requests_per_second.map_or(u32::MAX, |rate| rate.ceil() as u32);
+    connections.min(of_a_second).max(1)
 }
 
 /// Rounded up, so that the rate is never exceeded; no rate is slower than one request an hour.

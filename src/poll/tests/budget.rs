@@ -8,6 +8,10 @@ fn budget(max_connections: usize, rate: f64) -> Budget {
     Budget::new(Limits { max_connections, requests_per_second: Some(rate) })
 }
 
+fn burst(connections: usize, rate: f64) -> f64 {
+    (connections as f64).min(rate.ceil()).max(1.0)
+}
+
 /// Takes as a caller does that waits as long as it is told, `idle` between one request and the next.
 fn departures(budget: &mut Budget, idle: &[Duration]) -> Vec<Duration> {
     let mut now = Duration::from_secs(7);
@@ -32,7 +36,7 @@ proptest! {
         let left = departures(&mut budget(connections, rate), &idle);
         for (first, start) in left.iter().enumerate() {
             for (last, end) in left.iter().enumerate().skip(first) {
-                let allowed = connections as f64 + (*end - *start).as_secs_f64() * rate;
+                let allowed = burst(connections, rate) + (*end - *start).as_secs_f64() * rate;
                 prop_assert!((last - first + 1) as f64 <= allowed + 1e-6);
             }
         }
@@ -42,19 +46,32 @@ proptest! {
     fn a_caller_that_never_idles_is_given_the_whole_rate(connections in 1usize..20, rate in 0.05f64..2000.0) {
         let left = departures(&mut budget(connections, rate), &vec![Duration::ZERO; 200]);
         let took = (left[199] - left[0]).as_secs_f64();
-        let ideal = (200 - connections) as f64 / rate;
+        let ideal = (200.0 - burst(connections, rate)) / rate;
         prop_assert!((took - ideal).abs() < 1e-5, "{took} s instead of {ideal} s");
     }
 }
 
 #[test]
 fn as_many_requests_leave_at_once_as_there_are_connections() {
-    let mut budget = budget(3, 2.0);
+    let mut budget = budget(3, 3.0);
     let now = Duration::from_secs(100);
     assert_eq!((0..3).map(|_| budget.take(now)).collect::<Vec<_>>(), [Ok(()); 3]);
-    assert_eq!(budget.take(now), Err(Duration::from_millis(500)));
-    assert_eq!(budget.take(now), Err(Duration::from_millis(500)), "a refusal spends nothing");
-    assert_eq!(budget.take(now + Duration::from_millis(500)), Ok(()));
+    let third = Duration::from_nanos(333_333_334);
+    assert_eq!(budget.take(now), Err(third));
+    assert_eq!(budget.take(now), Err(third), "a refusal spends nothing");
+    assert_eq!(budget.take(now + third), Ok(()));
+}
+
+#[test]
+fn many_connections_at_a_low_rate_send_no_flood() {
+    for (connections, rate, at_once) in
+        [(100, 1.0, 1), (100, 0.2, 1), (100, 2.5, 3), (2, 2.0, 2), (2, 50.0, 2)]
+    {
+        let mut budget = budget(connections, rate);
+        let now = Duration::from_secs(100);
+        let left = (0..connections + 1).take_while(|_| budget.take(now).is_ok()).count();
+        assert_eq!(left, at_once, "{connections} connections at {rate} a second");
+    }
 }
 
 #[test]

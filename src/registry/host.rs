@@ -94,13 +94,12 @@ impl Host {
     }
 
     /// Learns from an answer what the registry thinks of the login. `Some` is the login to ask again with.
-    ///
-    /// A host that we were redirected to was not sent the login, so its 401 says nothing about it.
     async fn after<'a>(
         &'a self,
         reply: &mut Reply,
         sent: Option<Pass<'a>>,
     ) -> Result<Option<Pass<'a>>, Trouble> {
+        // A host that we were redirected to was not sent the login, so its 401 says nothing about it.
         if reply.status() != StatusCode::UNAUTHORIZED || reply.elsewhere.is_some() {
             if let Some(pass) = sent.filter(|_| proves_login(reply.status())) {
                 pass.accepted();
@@ -108,22 +107,37 @@ impl Host {
             return Ok(None);
         }
         let offer = Offer::of(reply.headers());
-        match (&self.login, sent, offer) {
-            (_, Some(_), Offer { basic: false, other: Some(scheme) }) => {
-                self.wants_basic.store(false, Ordering::Relaxed);
-                Err(Trouble::LoginUnsupported { scheme })
-            }
-            (_, Some(pass), Offer { .. }) => Err(pass.rejected()),
-            (Some(login), None, Offer { basic: true, .. }) => {
-                self.wants_basic.store(true, Ordering::Relaxed);
-                login.pass().await.map(Some)
-            }
-            (_, None, Offer { other: Some(scheme), .. }) => Err(Trouble::LoginUnsupported { scheme }),
-            (_, None, Offer { basic, other: None }) => {
-                let advice = if basic { Advice::Login } else { Advice::None };
-                Err(Trouble::Denied { answer: reply.answer().await, advice })
-            }
+        match sent {
+            Some(pass) => Err(self.turned_down(pass, offer)),
+            None => self.challenged(reply, offer).await.map(Some),
         }
+    }
+
+    /// The registry was sent the login and wants another one, or another way of logging in.
+    fn turned_down(&self, pass: Pass<'_>, offer: Offer) -> Trouble {
+        match offer {
+            Offer { basic: false, other: Some(scheme) } => {
+                self.wants_basic.store(false, Ordering::Relaxed);
+                Trouble::LoginUnsupported { scheme }
+            }
+            Offer { .. } => pass.rejected(),
+        }
+    }
+
+    /// The registry wants a login and was sent none: the one to send, if it takes a kind that we have.
+    async fn challenged(&self, reply: &mut Reply, offer: Offer) -> Result<Pass<'_>, Trouble> {
+        let advice = match (offer, &self.login) {
+            (Offer { basic: true, .. }, Some(login)) => {
+                self.wants_basic.store(true, Ordering::Relaxed);
+                return login.pass().await;
+            }
+            (Offer { basic: true, .. }, None) => Advice::Login,
+            (Offer { basic: false, other: Some(scheme) }, _) => {
+                return Err(Trouble::LoginUnsupported { scheme });
+            }
+            (Offer { basic: false, other: None }, _) => Advice::None,
+        };
+        Err(Trouble::Denied { answer: reply.answer().await, advice })
     }
 }
 

@@ -125,6 +125,18 @@ async fn without_a_login_the_error_says_what_to_set() {
 }
 
 #[tokio::test]
+async fn a_registry_that_takes_tokens_and_passwords_asks_for_a_password() {
+    let registry = FakeRegistry::start();
+    let both = Fault::status(401)
+        .header("www-authenticate", "Bearer realm=\"https://auth.example.com/token\"")
+        .header("www-authenticate", "Basic realm=\"r\"");
+    registry.fault(ANY, both);
+    let error = Asker::new(&registry).error(&registry.tag("app", "1")).await;
+    assert_eq!(error.kind(), "denied");
+    assert!(error.to_string().contains("set username and password_file"), "{error}");
+}
+
+#[tokio::test]
 async fn a_password_that_cannot_be_read_is_an_error_with_the_files_name() {
     let registry = private_registry();
     let file = password_file("");

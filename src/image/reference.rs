@@ -1,5 +1,6 @@
 //! `host/repository:tag`, in one spelling.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -13,7 +14,7 @@ use super::Digest;
 
 /// A tag in a registry, in its one normal spelling: `debian:12` is `docker.io/library/debian:12`.
 ///
-/// This is what is watched and polled, and the key of what is stored (D11). Cloning costs a counter.
+/// Hosts are names of the DNS, so `REG.example.com` is `reg.example.com`. This is what is watched and polled, and the key of what is stored (D11). Cloning costs a counter.
 #[derive(Clone)]
 pub struct TagRef {
     text: Arc<str>,
@@ -95,13 +96,25 @@ impl FromStr for TagRef {
     /// Parses what a person wrote; a missing tag is `latest`.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let invalid = |reason: String| ReferenceError::Invalid { text: text.to_owned(), reason };
-        let reference = Reference::try_from(text).map_err(|error| invalid(error.to_string()))?;
+        let reference =
+            Reference::try_from(&*with_lower_host(text)).map_err(|error| invalid(error.to_string()))?;
         if reference.digest().is_some() {
             return Err(ReferenceError::Pinned(text.to_owned()));
         }
         let tag = reference.tag().unwrap_or("latest");
         let normal = format!("{}/{}:{tag}", reference.registry(), reference.repository());
         Self::from_normal(&normal).ok_or_else(|| invalid("no repository in it".to_owned()))
+    }
+}
+
+/// Before the grammar runs, as that knows Docker Hub by its lower-case name only. What stands before the first slash is
+/// a host if it could be none of a repository's words (distribution/reference, normalize.go).
+fn with_lower_host(text: &str) -> Cow<'_, str> {
+    match text.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost") => {
+            format!("{}/{rest}", host.to_ascii_lowercase()).into()
+        }
+        Some(_) | None => text.into(),
     }
 }
 
@@ -151,7 +164,7 @@ impl Serialize for TagRef {
 
 impl<'de> Deserialize<'de> for TagRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         Self::from_normal(&text)
             .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not host/repository:tag")))
     }

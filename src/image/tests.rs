@@ -91,6 +91,9 @@ fn every_spelling_of_a_tag_is_one_tag() {
         ("localhost:5000/app:1", "localhost:5000/app:1"),
         ("127.0.0.1:5000/a/b/c/d:1", "127.0.0.1:5000/a/b/c/d:1"),
         ("registry.test:5000/app", "registry.test:5000/app:latest"),
+        ("Registry.TEST:5000/app:V1", "registry.test:5000/app:V1"),
+        ("Docker.IO/debian:12", "docker.io/library/debian:12"),
+        ("LOCALHOST/app:1", "localhost/app:1"),
     ];
     for (spelling, normal) in cases {
         assert_eq!(spelling.parse::<TagRef>().unwrap().as_str(), normal);

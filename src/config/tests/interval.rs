@@ -83,6 +83,24 @@ fn a_host_without_a_table_is_asked_anonymously_over_https() {
 }
 
 #[test]
+fn a_host_is_one_host_however_its_letters_are_written() {
+    let settings = loaded(
+        r#"
+        [[registry]]
+        host = "REG.example.com"
+        timeout = "5s"
+        [[watch]]
+        images = ["reg.example.com/a:1", "Reg.Example.com/b:1"]
+        run = ["make"]
+        "#,
+    )
+    .settings;
+    let hosts: Vec<&String> = settings.registries.keys().collect();
+    assert_eq!(hosts, ["reg.example.com"]);
+    assert_eq!(settings.registries["reg.example.com"].registry.timeout, Duration::from_secs(5));
+}
+
+#[test]
 fn a_table_says_what_holds_for_its_host_under_every_spelling() {
     let settings = loaded(
         r#"

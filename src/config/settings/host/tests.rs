@@ -36,6 +36,7 @@ fn only_this_machine_and_private_addresses_written_as_such_are_local() {
 #[test]
 fn a_host_is_what_references_can_name() {
     assert_eq!(normal("registry.example.com:5000").as_deref(), Some("registry.example.com:5000"));
+    assert_eq!(normal("REG.example.COM:5000").as_deref(), Some("reg.example.com:5000"));
     assert_eq!(normal("index.docker.io").as_deref(), Some("docker.io"));
     for text in ["registry", "reg.example.com/team", "https://reg.example.com", "reg.example.com:", ""] {
         assert_eq!(normal(text), None, "{text}");

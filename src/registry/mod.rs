@@ -20,7 +20,6 @@ mod failure;
 mod host;
 mod keychain;
 mod manifest;
-mod resolved;
 mod transport;
 mod v2;
 mod verdict;
@@ -28,7 +27,6 @@ mod verdict;
 pub use answer::Answer;
 pub use clients::SetupError;
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
-pub use resolved::Resolved;
 
 use clients::Clients;
 use host::Host;

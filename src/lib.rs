@@ -13,3 +13,4 @@ pub mod poll;
 pub mod registry;
 pub mod runner;
 pub mod store;
+mod text;

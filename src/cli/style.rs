@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use jiff::Timestamp;
 
 use crate::control::protocol::{Digest, Phase};
+pub(super) use crate::text::harmless;
 
 /// How an answer is shown.
 #[derive(Debug, Clone, Copy)]
@@ -87,15 +88,6 @@ pub(super) fn tone(phase: Phase) -> Tone {
         Phase::Failed | Phase::Error => Tone::Bad,
         Phase::Cancelled => Tone::Plain,
     }
-}
-
-/// Text from elsewhere, such as a registry's error, with what would move the cursor escaped.
-pub(super) fn harmless(text: &str) -> String {
-    let escape = |character: char| match character {
-        '"' | '\'' | '\\' => character.to_string(),
-        other => other.escape_debug().to_string(),
-    };
-    text.chars().map(escape).collect()
 }
 
 /// At most `width` characters of `text`: what is left out is in the middle, because names differ at their ends.

@@ -9,6 +9,8 @@ use serde_json::{Number, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
+use crate::text::{harmless, is_unsafe};
+
 /// The longest value, in bytes: more is cut off. The end of a build's output, 20 lines, fits.
 const LONGEST_VALUE: usize = 16 * 1024;
 
@@ -161,8 +163,8 @@ fn text(line: &Line, now: Timestamp, colour: bool) -> String {
     let (bold, dim, off) = if colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let level = if colour { level_colour(line.level) } else { "" };
     let name = line.event.as_ref().unwrap_or(&line.target);
-    let mut text = format!("{dim}{now:.3}{off} {level}{:5}{off} {bold}{}{off}: ", line.level, plain(name));
-    text.push_str(&plain(&line.message));
+    let mut text = format!("{dim}{now:.3}{off} {level}{:5}{off} {bold}{}{off}: ", line.level, harmless(name));
+    text.push_str(&harmless(&line.message));
     for (name, value) in &line.fields {
         // Writing to a String cannot fail.
         let _ = write!(text, " {dim}{name}={off}{}", text_value(value));
@@ -190,21 +192,9 @@ fn text_value(value: &Value) -> String {
     }
 }
 
-/// Whether a value could be taken for something else than one value; `escape_debug` knows what does not print.
+/// Whether a value could be taken for something else than one value.
 fn needs_quotes(text: &str) -> bool {
-    text.is_empty() || text.contains([' ', '=']) || !text.escape_debug().eq(text.chars())
-}
-
-/// Escapes what would break a line or move the cursor; quotes may stay.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\'' => plain.push(character),
-            other => plain.extend(other.escape_debug()),
-        }
-    }
-    plain
+    text.is_empty() || text.contains([' ', '=', '"', '\\']) || text.contains(is_unsafe)
 }
 
 fn cut(mut text: String) -> String {

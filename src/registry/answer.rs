@@ -8,6 +8,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use oci_distribution::errors::OciEnvelope;
 use reqwest::StatusCode;
 
+use crate::text::push_harmless;
+
 /// The longest text of a registry's that an error message repeats.
 const LONGEST_REMARK: usize = 200;
 /// The shortest and the longest wait that a registry can ask for.
@@ -44,7 +46,7 @@ pub(super) fn remark(body: &[u8]) -> Option<Box<str>> {
     Some(presentable(&text).into())
 }
 
-/// A stranger's text with its control characters escaped, and not more of it than a log line bears.
+/// A stranger's text made harmless, and not more of it than a log line bears.
 pub(super) fn presentable(text: &str) -> String {
     let mut short = String::new();
     for (position, character) in text.chars().enumerate() {
@@ -52,10 +54,7 @@ pub(super) fn presentable(text: &str) -> String {
             short.push('…');
             break;
         }
-        match character.is_control() {
-            true => short.extend(character.escape_default()),
-            false => short.push(character),
-        }
+        push_harmless(&mut short, character);
     }
     short
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::text::push_harmless;
+
 /// How many lines are kept.
 pub(super) const LINES: usize = 20;
 /// How long a line may be, in bytes; the rest of it is cut off.
@@ -63,16 +65,8 @@ pub(super) fn printable(line: &[u8]) -> String {
         }
         match character {
             '\t' => text.push(character),
-            _ if is_unsafe(character) => text.extend(character.escape_default()),
-            _ => text.push(character),
+            _ => push_harmless(&mut text, character),
         }
     }
     text
-}
-
-fn is_unsafe(character: char) -> bool {
-    let separator = matches!(character, '\u{2028}' | '\u{2029}');
-    let mark = matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}');
-    let direction = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || separator || mark || direction
 }

@@ -53,6 +53,13 @@ fn a_remark_cannot_break_a_log_line_nor_fill_a_disk() {
 }
 
 #[test]
+fn a_remark_cannot_begin_a_line_nor_turn_the_text_around_it() {
+    let remark =
+        remark("{\"errors\":[{\"code\":\"DENIED\",\"message\":\"a\u{2028}b\u{202e}c\"}]}".as_bytes());
+    assert_eq!(remark.as_deref(), Some("DENIED: a\\u{2028}b\\u{202e}c"));
+}
+
+#[test]
 fn an_answer_names_the_status_and_who_gave_it() {
     let mut answer = Answer { status: StatusCode::TOO_MANY_REQUESTS, elsewhere: None, remark: None };
     assert_eq!(answer.to_string(), "registry answered 429 Too Many Requests");

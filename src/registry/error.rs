@@ -151,6 +151,9 @@ pub enum Stage {
 /// Where we do not follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Redirect {
+    /// To plain http where the user did not allow it.
+    #[error("to plain http on {0}, which is followed only where insecure = true is set for that host")]
+    Insecure(String),
     /// A chain without end.
     #[error("more than {0} times")]
     TooMany(usize),

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use super::challenge::Offer;
 use super::error::{Advice, Trouble};
 use super::keychain::{Login, Pass};
-use super::transport::{Question, Reply, send};
+use super::transport::{PlainHttp, Question, Reply, send};
 use super::verdict::Verdict;
 use super::{Gate, Settings, manifest};
 use crate::image::TagRef;
@@ -27,6 +27,7 @@ pub(super) struct Host {
     client: Client,
     headers: HeaderMap,
     timeout: Duration,
+    plain_http: PlainHttp,
     login: Option<Login>,
     /// The registry asked for user and password before, so they go out unasked.
     wants_basic: AtomicBool,
@@ -34,7 +35,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(settings: &Settings, client: Client) -> Self {
+    pub(super) fn new(settings: &Settings, client: Client, plain_http: PlainHttp) -> Self {
         let scheme = if settings.insecure { "http" } else { "https" };
         let api = if settings.host == DOCKER_HUB { DOCKER_HUB_API } else { &settings.host };
         Self {
@@ -42,6 +43,7 @@ impl Host {
             client,
             headers: headers(),
             timeout: settings.timeout,
+            plain_http,
             login: settings.credentials.clone().map(Login::new),
             wants_basic: AtomicBool::new(false),
             verdict: Mutex::default(),
@@ -82,6 +84,7 @@ impl Host {
             headers: &self.headers,
             login: pass.map(Pass::header),
             timeout: self.timeout,
+            plain_http: &self.plain_http,
         };
         send(&self.client, question, gate).await
     }

@@ -30,6 +30,7 @@ pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transp
 
 use clients::Clients;
 use host::Host;
+use transport::PlainHttp;
 
 /// How long one exchange may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,6 +92,7 @@ pub struct Registries {
 struct Known {
     hosts: BTreeMap<Box<str>, Arc<Host>>,
     clients: Clients,
+    plain_http: PlainHttp,
 }
 
 // === impl Settings ===
@@ -117,7 +119,7 @@ impl Registries {
     /// # Errors
     /// If a `ca_file` cannot be read or holds no certificate.
     pub fn new(settings: &[Settings]) -> Result<Self, SetupError> {
-        let mut known = Known::default();
+        let mut known = Known { plain_http: PlainHttp::of(settings), ..Known::default() };
         for settings in settings {
             known.add(settings)?;
         }
@@ -151,7 +153,7 @@ impl Registries {
 impl Known {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
         let client = self.clients.client(settings)?;
-        let host = Arc::new(Host::new(settings, client));
+        let host = Arc::new(Host::new(settings, client, self.plain_http.clone()));
         self.hosts.insert(settings.host.as_str().into(), Arc::clone(&host));
         Ok(host)
     }

@@ -3,21 +3,26 @@
 //! Redirects are followed here and not in reqwest, so that each hop waits for its permit, no login crosses to another
 //! host, and nothing falls from https to http.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use tokio::time::Instant;
 
-use super::Gate;
-use super::answer::{Answer, remark};
+use super::answer::{Answer, presentable, remark};
 use super::error::{Malformed, Redirect, Trouble};
 use super::failure::explain;
+use super::{Gate, Settings};
 
 /// As go-containerregistry and regclient do.
 const MOST_REDIRECTS: usize = 10;
 /// What explains an error is short.
 const LARGEST_ERROR: usize = 64 * 1024;
+
+/// The hosts that may be asked by plain http, because the user said so.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PlainHttp(Arc<[Url]>);
 
 /// One question to a registry.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(super) struct Question<'a> {
     pub login: Option<HeaderValue>,
     /// How long the exchange may take, its redirects and its body included; waiting for permits is not.
     pub timeout: Duration,
+    /// Where redirects may lead without TLS.
+    pub plain_http: &'a PlainHttp,
 }
 
 /// What came back, its body still to be read.
@@ -48,7 +55,7 @@ pub(super) async fn send(
     question: Question<'_>,
     gate: &impl Gate,
 ) -> Result<Reply, Trouble> {
-    let Question { method, mut url, headers, mut login, timeout: mut left } = question;
+    let Question { method, mut url, headers, mut login, timeout: mut left, plain_http } = question;
     let mut elsewhere = None;
     for _ in 0..=MOST_REDIRECTS {
         let request = request(&method, &url, headers, login.as_ref(), left);
@@ -56,7 +63,7 @@ pub(super) async fn send(
         let sent = Instant::now();
         let response = client.execute(request).await.map_err(|error| explain(&error))?;
         left = left.saturating_sub(sent.elapsed());
-        let Some(next) = next_hop(&url, response.status(), response.headers())? else {
+        let Some(next) = next_hop(&url, response.status(), response.headers(), plain_http)? else {
             return Ok(Reply { response, elsewhere });
         };
         if next.origin() != url.origin() {
@@ -85,7 +92,12 @@ fn request(
 }
 
 /// Where an answer redirects to; `None` if it does not.
-fn next_hop(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Option<Url>, Trouble> {
+fn next_hop(
+    from: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+    plain_http: &PlainHttp,
+) -> Result<Option<Url>, Trouble> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
@@ -94,16 +106,29 @@ fn next_hop(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Optio
     let Some(next) = location.and_then(|location| from.join(location).ok()) else {
         return refuse(Redirect::Nowhere);
     };
-    match next.scheme() {
-        "https" => {}
-        "http" if from.scheme() == "http" => {}
-        "http" => return refuse(Redirect::ToHttp),
-        _ => return refuse(Redirect::Nowhere),
-    }
     if !next.username().is_empty() || next.password().is_some() {
         return refuse(Redirect::Userinfo);
     }
+    match next.scheme() {
+        "https" => {}
+        "http" if from.scheme() != "http" => return refuse(Redirect::ToHttp),
+        "http" if next.origin() == from.origin() || plain_http.allows(&next) => {}
+        "http" => return refuse(Redirect::Insecure(presentable(next.authority()))),
+        _ => return refuse(Redirect::Nowhere),
+    }
     Ok(Some(next))
+}
+
+impl PlainHttp {
+    /// What the settings of all hosts allow.
+    pub(super) fn of(settings: &[Settings]) -> Self {
+        let insecure = settings.iter().filter(|settings| settings.insecure);
+        Self(insecure.filter_map(|settings| Url::parse(&format!("http://{}/", settings.host)).ok()).collect())
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        self.0.iter().any(|host| host.origin() == url.origin())
+    }
 }
 
 impl Reply {

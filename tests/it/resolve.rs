@@ -49,7 +49,11 @@ impl Asker {
     }
 
     fn with(settings: Settings) -> Self {
-        Self { registries: Registries::new(&[settings]).unwrap(), gate: CountingGate::default() }
+        Self::with_all(&[settings])
+    }
+
+    fn with_all(settings: &[Settings]) -> Self {
+        Self { registries: Registries::new(settings).unwrap(), gate: CountingGate::default() }
     }
 
     async fn ask(&self, tag: &TagRef) -> Result<Polled, Error> {

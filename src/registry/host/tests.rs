@@ -1,7 +1,7 @@
 use super::*;
 
 fn url(settings: &Settings, tag: &str) -> String {
-    let host = Host::new(settings, Client::new());
+    let host = Host::new(settings, Client::new(), PlainHttp::default());
     host.manifest_url(&tag.parse().unwrap()).unwrap().into()
 }
 

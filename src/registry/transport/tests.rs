@@ -6,9 +6,12 @@ fn hop(from: &str, status: u16, location: Option<&str>) -> Result<Option<String>
         headers.insert(LOCATION, location.parse().unwrap());
     }
     let status = StatusCode::from_u16(status).unwrap();
-    match next_hop(&from.parse().unwrap(), status, &headers) {
+    let insecure = |host: &str| Settings { insecure: true, ..Settings::new(host) };
+    let plain_http = PlainHttp::of(&[insecure("r"), insecure("s:5000"), Settings::new("t")]);
+    match next_hop(&from.parse().unwrap(), status, &headers, &plain_http) {
         Ok(url) => Ok(url.map(String::from)),
         Err(Trouble::Redirect(Redirect::ToHttp)) => Err("to http"),
+        Err(Trouble::Redirect(Redirect::Insecure(_))) => Err("insecure"),
         Err(Trouble::Redirect(Redirect::Userinfo)) => Err("userinfo"),
         Err(Trouble::Redirect(Redirect::Nowhere)) => Err("nowhere"),
         Err(other) => panic!("{other:?}"),
@@ -26,7 +29,17 @@ fn a_location_is_absolute_or_relative_to_what_was_asked() {
     assert_eq!(hop(from, 301, Some("/other")), there("https://lscr.io/other"));
     assert_eq!(hop(from, 308, Some("2")), there("https://lscr.io/v2/a/manifests/2"));
     assert_eq!(hop("http://r/v2/a", 302, Some("https://r/v2/a")), there("https://r/v2/a"));
-    assert_eq!(hop("http://r/v2/a", 302, Some("http://s/v2/a")), there("http://s/v2/a"));
+}
+
+#[test]
+fn plain_http_is_followed_only_where_it_is_allowed() {
+    let from = "http://r/v2/a";
+    for allowed in ["http://r/b", "http://s:5000/v2/a"] {
+        assert_eq!(hop(from, 302, Some(allowed)), Ok(Some(allowed.to_owned())));
+    }
+    for refused in ["http://s/v2/a", "http://r:81/v2/a", "http://t/v2/a", "http://169.254.169.254/"] {
+        assert_eq!(hop(from, 302, Some(refused)), Err("insecure"), "{refused}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ async fn a_redirect_is_followed_and_each_hop_has_a_permit() {
     let (front, back) = (FakeRegistry::start(), FakeRegistry::start());
     let pushed = back.push("app", "1", 1);
     front.fault(ANY, Fault::redirect(&back.url()));
-    let asker = Asker::new(&front);
+    let asker = Asker::with_all(&[settings(&front), settings(&back)]);
     assert_eq!(asker.digest(&front.tag("app", "1")).await, pushed);
     assert_eq!(asker.permits(), 2);
 }
@@ -25,7 +25,8 @@ async fn a_login_does_not_cross_to_another_host() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"s3cret").unwrap();
     let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
-    let asker = Asker::with(Settings { credentials: Some(credentials), ..settings(&front) });
+    let front_settings = Settings { credentials: Some(credentials), ..settings(&front) };
+    let asker = Asker::with_all(&[front_settings, settings(&back)]);
     let tag = front.tag("app", "1");
 
     asker.digest(&tag).await;
@@ -54,7 +55,8 @@ async fn a_login_that_was_left_behind_is_not_picked_up_on_the_way_back() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"s3cret").unwrap();
     let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
-    let asker = Asker::with(Settings { credentials: Some(credentials), ..settings(&front) });
+    let front_settings = Settings { credentials: Some(credentials), ..settings(&front) };
+    let asker = Asker::with_all(&[front_settings, settings(&back)]);
 
     asker.digest(&front.tag("app", "1")).await;
     let sent: Vec<_> = front.requests().iter().map(|request| request.has_authorization).collect();
@@ -89,6 +91,20 @@ async fn a_redirect_from_https_to_http_is_not_followed() {
     front.fault(ANY, Fault::redirect(&back.url()));
     let error = Asker::with(trusting(&front)).error(&front.tag("app", "1")).await;
     assert!(matches!(&error.trouble, Trouble::Redirect(Redirect::ToHttp)), "{error}");
+    assert!(back.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_to_plain_http_on_a_host_that_is_not_insecure_is_not_followed() {
+    let (front, back) = (FakeRegistry::start(), FakeRegistry::start());
+    back.push("app", "1", 1);
+    front.fault(ANY, Fault::redirect(&back.url()));
+    let error = Asker::new(&front).error(&front.tag("app", "1")).await;
+    assert_eq!(error.kind(), "redirect_refused");
+    assert!(
+        error.to_string().contains(&back.host()) && error.to_string().contains("insecure = true"),
+        "{error}"
+    );
     assert!(back.requests().is_empty());
 }
 

@@ -1,7 +1,6 @@
 //! One HTTP client per TLS identity, kept for ever, as each holds a connection pool and a parsed CA store.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
-use super::Settings;
+use super::{Settings, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Public servers and NATs close idle connections at 60 to 90 seconds.
@@ -118,7 +117,7 @@ fn base(route: Route) -> ClientBuilder {
 fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupError> {
     let unreadable = |source| SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source };
     let mut pem = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    let file = file::open(path).map_err(unreadable)?;
     file.take(LARGEST_CA_FILE).read_to_end(&mut pem).map_err(unreadable)?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),

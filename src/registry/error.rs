@@ -105,12 +105,9 @@ pub enum Advice {
 /// Why a password could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// The file itself.
+    /// It cannot be opened or read, or it is a directory, a pipe or a device.
     #[error(transparent)]
     File(#[from] io::Error),
-    /// A directory, a pipe, a device.
-    #[error("it is not a regular file")]
-    NotAFile,
     /// There is nothing in it.
     #[error("the file is empty")]
     Empty,
@@ -151,12 +148,12 @@ pub enum Stage {
 /// Where we do not follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Redirect {
-    /// To plain http where the user did not allow it.
-    #[error("to plain http on {0}, which is followed only where insecure = true is set for that host")]
-    Insecure(String),
     /// A chain without end.
     #[error("more than {0} times")]
     TooMany(usize),
+    /// To plain http where the user did not allow it.
+    #[error("to plain http on {0}, which is followed only where insecure = true is set for that host")]
+    Insecure(String),
     /// From https to http: what follows could be read and changed on the way.
     #[error("from https to http, which is not followed")]
     ToHttp,

@@ -3,10 +3,9 @@
 //! A login that the registry rejects is parked until its file changes: registries answer repeated wrong passwords by
 //! locking the account (registries.md, 2.1). For the same reason an untried password goes out in one request at a time.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http_auth::basic::encode_credentials;
@@ -15,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Credentials;
 use super::error::{PasswordError, Trouble};
+use super::file;
 
 /// Longer than any password or registry token.
 const LONGEST_PASSWORD: u64 = 64 * 1024;
@@ -88,7 +88,8 @@ impl Login {
             Trouble::Password { path, reason }
         };
         let mut slot = self.lock();
-        let stamp = Stamp::of_file(&self.credentials.password_file).map_err(unreadable)?;
+        let metadata = fs::metadata(&self.credentials.password_file);
+        let stamp = Stamp::of(&metadata.map_err(|error| unreadable(error.into()))?);
         if let Some(known) = slot.as_ref().filter(|known| known.stamp == stamp) {
             return Ok(known.clone());
         }
@@ -99,9 +100,10 @@ impl Login {
 
     fn read(&self) -> Result<Known, PasswordError> {
         let Credentials { username, password_file } = &self.credentials;
-        let file = File::open(password_file)?;
+        let file = file::open(password_file)?;
         let stamp = Stamp::of(&file.metadata()?);
         let password = read_password(file)?;
+        // It is Base64, which every header can hold; there is no such error, whatever its type says.
         let header = basic_header(username, &password).map_err(|_| PasswordError::NotText)?;
         Ok(Known { stamp, header, standing: Standing::Untried })
     }
@@ -147,15 +149,6 @@ impl Pass<'_> {
 // === impl Stamp ===
 
 impl Stamp {
-    /// Something that is not a file is refused here, as opening a pipe would wait for its other end.
-    fn of_file(path: &Path) -> Result<Self, PasswordError> {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(PasswordError::NotAFile);
-        }
-        Ok(Self::of(&metadata))
-    }
-
     fn of(metadata: &Metadata) -> Self {
         Self {
             modified: (metadata.mtime(), metadata.mtime_nsec()),

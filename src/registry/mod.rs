@@ -17,6 +17,7 @@ mod challenge;
 mod clients;
 mod error;
 mod failure;
+mod file;
 mod host;
 mod keychain;
 mod manifest;

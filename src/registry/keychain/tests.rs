@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
@@ -39,7 +40,9 @@ fn a_file_that_holds_no_password_is_refused() {
 async fn a_pipe_or_a_missing_file_is_an_error_and_no_wait() {
     let directory = tempfile::tempdir().unwrap();
     let at = |path: &Path| Login::new(Credentials { username: "ci".into(), password_file: path.to_owned() });
-    for path in [directory.path().to_owned(), directory.path().join("none")] {
+    let pipe = directory.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [directory.path().to_owned(), directory.path().join("none"), pipe] {
         let error = at(&path).pass().await.unwrap_err();
         assert_eq!(error.kind(), "password_unreadable");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
+use super::address::address;
 use super::{Settings, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,14 +74,20 @@ pub(super) struct Clients(BTreeMap<Identity, Client>);
 impl Clients {
     /// The client for a host, made if no host before had the same TLS identity.
     pub(super) fn client(&mut self, settings: &Settings) -> Result<Client, SetupError> {
-        let route = if is_loopback(&settings.host) { Route::Direct } else { Route::Environment };
-        let identity = Identity { ca_file: settings.ca_file.clone(), route };
+        let identity = Identity::of(&settings.host, settings.ca_file.clone());
         if let Some(client) = self.0.get(&identity) {
             return Ok(client.clone());
         }
         let client = build(&identity, &settings.host)?;
         self.0.insert(identity, client.clone());
         Ok(client)
+    }
+}
+
+impl Identity {
+    fn of(host: &str, ca_file: Option<PathBuf>) -> Self {
+        let loopback = address(host).is_some_and(|address| address.is_loopback());
+        Self { ca_file, route: if loopback { Route::Direct } else { Route::Environment } }
     }
 }
 
@@ -123,17 +129,6 @@ fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupE
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(_) => Err(SetupError::NoCertificate { host: host.to_owned(), path: path.to_owned() }),
     }
-}
-
-/// `localhost`, `127.0.0.1:5000`, `[::1]:5000`.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        Some(_) | None => host,
-    };
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::image::{Polled, TagRef};
 
+mod address;
 mod answer;
 mod challenge;
 mod clients;
@@ -25,6 +26,7 @@ mod transport;
 mod v2;
 mod verdict;
 
+pub use address::address;
 pub use answer::Answer;
 pub use clients::SetupError;
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};

@@ -1,8 +1,9 @@
 //! What the name of a host tells.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::image::TagRef;
+use crate::registry::address;
 
 /// The host as it stands in normal references; `None` if no reference can name it.
 pub(super) fn normal(host: &str) -> Option<String> {
@@ -13,14 +14,10 @@ pub(super) fn normal(host: &str) -> Option<String> {
 
 /// Whether it is this machine or a private address, written as such. No name is looked up.
 pub(super) fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(address, _)| address),
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    match name.parse() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
-        Ok(IpAddr::V6(address)) => address == Ipv6Addr::LOCALHOST || address.is_unique_local(),
-        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    match address(host) {
+        Some(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+        Some(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
+        None => false,
     }
 }
 

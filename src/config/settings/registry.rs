@@ -46,16 +46,7 @@ pub(super) fn check<'a>(
 
 /// What holds for a host that only references name.
 pub(super) fn unconfigured(host: &str) -> Host {
-    Host {
-        registry: Settings {
-            host: host.to_owned(),
-            insecure: false,
-            ca_file: None,
-            credentials: None,
-            timeout: Duration::from_secs(30),
-        },
-        limits: limits(host),
-    }
+    Host { registry: Settings::new(host), limits: limits(host) }
 }
 
 fn configured(typed: &Registry, name: String, secrets: &SecretFiles, problems: &mut Problems) -> Host {

@@ -36,15 +36,16 @@ fn a_missing_ca_file_is_an_error() {
 }
 
 #[test]
-fn loopback_is_recognised_in_each_spelling_of_a_host() {
+fn a_host_on_this_machine_is_asked_without_a_proxy_in_each_spelling() {
+    let route = |host: &str| Identity::of(host, None).route;
     for host in
         ["localhost", "localhost:5000", "LOCALHOST:1", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "[::1]"]
     {
-        assert!(is_loopback(host), "{host}");
+        assert_eq!(route(host), Route::Direct, "{host}");
     }
     for host in
         ["docker.io", "localhost.example.com", "10.0.0.1:5000", "128.0.0.1", "[fe80::1]:5000", "quay.io:443"]
     {
-        assert!(!is_loopback(host), "{host}");
+        assert_eq!(route(host), Route::Environment, "{host}");
     }
 }

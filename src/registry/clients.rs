@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 
 use super::address::address;
 use super::{Settings, file};
@@ -107,9 +107,11 @@ fn build(identity: &Identity, host: &str) -> Result<Client, SetupError> {
     base(*route).tls_certs_merge(certificates).build().map_err(unusable)
 }
 
+/// Nothing is followed or repeated in here, where no permit is asked for (invariant 5).
 fn base(route: Route) -> ClientBuilder {
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
+        .retry(retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(MOST_IDLE_PER_HOST)

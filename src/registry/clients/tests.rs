@@ -1,4 +1,5 @@
-use std::io::Write;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use super::*;
 
@@ -48,4 +49,39 @@ fn a_host_on_this_machine_is_asked_without_a_proxy_in_each_spelling() {
     {
         assert_eq!(route(host), Route::Environment, "{host}");
     }
+}
+
+/// Speaks just enough HTTP/2 to refuse every request as one that was not looked at, which invites a client to send it
+/// again. Returns how many there were when the client has gone.
+fn refuse_streams(mut client: TcpStream) -> io::Result<usize> {
+    const HEADERS: u8 = 1;
+    let mut preface = [0; 24];
+    client.read_exact(&mut preface)?;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    client.write_all(&settings)?;
+    let mut requests = 0;
+    let mut head = [0; 9];
+    while client.read_exact(&mut head).is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        io::copy(&mut (&mut client).take(length.into()), &mut io::sink())?;
+        if head[3] == HEADERS {
+            requests += 1;
+            let reset = [0, 0, 4, 3, 0, head[5], head[6], head[7], head[8]];
+            let refused_stream = [0, 0, 0, 7];
+            client.write_all(&[&reset[..], &refused_stream].concat())?;
+        }
+    }
+    Ok(requests)
+}
+
+#[tokio::test]
+async fn a_request_that_a_server_hands_back_is_not_sent_again_behind_the_gate() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v2/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || refuse_streams(listener.accept().unwrap().0));
+    let client = base(Route::Direct).http2_prior_knowledge().build().unwrap();
+    client.get(url).send().await.unwrap_err();
+    drop(client);
+    let requests = tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+    assert_eq!(requests.unwrap(), 1);
 }

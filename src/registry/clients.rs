@@ -91,6 +91,14 @@ impl Identity {
     }
 }
 
+/// Whether a client for this host can be made with this `ca_file`: what [`super::Registries::new`] would say.
+///
+/// # Errors
+/// If it cannot be read or holds no certificate.
+pub fn check_ca_file(host: &str, ca_file: &Path) -> Result<(), SetupError> {
+    build(&Identity::of(host, Some(ca_file.to_owned())), host).map(drop)
+}
+
 /// On a machine without a CA store the builder gives up, although plain http needs none: then no CA is trusted, and
 /// https fails where it is used, with an error that asks for a `ca_file`.
 fn build(identity: &Identity, host: &str) -> Result<Client, SetupError> {

@@ -28,7 +28,7 @@ mod verdict;
 
 pub use address::address;
 pub use answer::Answer;
-pub use clients::SetupError;
+pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
 
 use clients::Clients;

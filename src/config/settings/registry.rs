@@ -12,7 +12,9 @@ use super::super::section::At;
 use super::super::{Host, SecretFiles};
 use super::host::{is_local, normal};
 use crate::poll::Limits;
-use crate::registry::{Credentials, Settings};
+use crate::registry::{Credentials, Settings, SetupError, check_ca_file};
+
+const UNREADABLE: &str = "create it, and let the user that runs basewatch read it";
 
 /// A `[[registry]]`, checked.
 pub(super) struct Configured<'a> {
@@ -52,7 +54,7 @@ pub(super) fn unconfigured(host: &str) -> Host {
 fn configured(typed: &Registry, name: String, secrets: &SecretFiles, problems: &mut Problems) -> Host {
     let Host { registry, limits } = unconfigured(&name);
     if let Some(file) = typed.ca_file.given() {
-        check_file(&file.value, &file.place, secrets, problems);
+        check_ca(&name, file, secrets, problems);
     }
     Host {
         registry: Settings {
@@ -127,14 +129,30 @@ fn secret(file: &At<SecretFile>, secrets: &SecretFiles, problems: &mut Problems)
     Some(path)
 }
 
+/// What would end `run` is told here. A host that could not be read has no name, and needs none for this.
+fn check_ca(host: &str, file: &At<PathBuf>, secrets: &SecretFiles, problems: &mut Problems) {
+    if matches!(secrets, SecretFiles::Skip) {
+        return;
+    }
+    let Err(error) = check_ca_file(host, &file.value) else { return };
+    let (message, fix) = match error {
+        SetupError::CaFile { source, .. } => (format!("cannot be read: {source}"), UNREADABLE),
+        SetupError::NoCertificate { .. } => (
+            "holds no usable PEM certificate".to_owned(),
+            "name a file with the CA's certificate in it, from BEGIN CERTIFICATE to END CERTIFICATE",
+        ),
+        SetupError::Client { reason, .. } => (format!("cannot be used: {reason}"), "name another file"),
+    };
+    problems.push(Problem::error(&file.place, message, fix).with_value(file.value.display()));
+}
+
 fn check_file(path: &Path, place: &Place, secrets: &SecretFiles, problems: &mut Problems) {
     if matches!(secrets, SecretFiles::Skip) {
         return;
     }
     if let Err(error) = readable(path) {
         let message = format!("cannot be read: {error}");
-        let fix = "create it, and let the user that runs basewatch read it";
-        problems.push(Problem::error(place, message, fix).with_value(path.display()));
+        problems.push(Problem::error(place, message, UNREADABLE).with_value(path.display()));
     }
 }
 

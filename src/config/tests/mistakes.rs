@@ -226,6 +226,11 @@ fn a_wrong_registry_is_told_with_what_to_write() {
              create it, and let the user that runs basewatch read it",
         ),
         (
+            "host = \"reg.example.com\"\nca_file = \"main.toml\"",
+            "main.toml:7: registry[0].ca_file: holds no usable PEM certificate (main.toml); \
+             name a file with the CA's certificate in it, from BEGIN CERTIFICATE to END CERTIFICATE",
+        ),
+        (
             "host = \"reg.example.com\"\nusername = \"ci\"\npassword_file = \"credential:reg\"",
             "main.toml:8: registry[0].password_file: cannot be read: No such file or directory (os error 2) \
              (credentials/reg); create it, and let the user that runs basewatch read it",

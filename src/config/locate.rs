@@ -23,13 +23,13 @@ pub(super) fn fragment_dir(main: &Path) -> PathBuf {
     main.with_file_name("conf.d")
 }
 
-/// The `*.toml` files of `dir` in lexical order; none if there is no such directory. Hidden files are left alone:
-/// editors keep their own beside the file they edit.
+/// The files that are read after `main`: the `*.toml` files of `conf.d` beside it, in lexical order; none if there is no
+/// such directory. Hidden files are left alone: editors keep their own beside the file they edit.
 ///
 /// # Errors
 /// If the directory cannot be read or holds too many files.
-pub(super) fn fragments(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(dir) {
+pub fn fragments(main: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(fragment_dir(main)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };

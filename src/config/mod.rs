@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use locate::{DEFAULT_PATH, locate};
+pub use locate::{DEFAULT_PATH, fragments, locate};
 pub use problem::{Problem, Problems, Severity};
 
 use self::file::Document;

@@ -21,9 +21,8 @@ const MAX_STRAY_LINES: usize = 20;
 pub(super) fn read_all(main: &Arc<Path>, problems: &mut Problems) -> Table {
     let mut budget = MAX_BYTES;
     let mut tree = read(main, &mut budget, problems);
-    let dir = fragment_dir(main);
-    let files = fragments(&dir).unwrap_or_else(|error| {
-        problems.push(unreadable(&Arc::from(dir), &error));
+    let files = fragments(main).unwrap_or_else(|error| {
+        problems.push(unreadable(&Arc::from(fragment_dir(main)), &error));
         Vec::new()
     });
     for file in files {

@@ -117,6 +117,7 @@ fn fifty_kills_lose_no_push_and_start_no_build_twice() {
     let builds = builds["builds"].as_array().unwrap();
     let interrupted = builds.iter().filter(|build| build["attempts"].as_u64().unwrap() > 1);
     let cut_off: u64 = interrupted.map(|build| build["attempts"].as_u64().unwrap() - 1).sum();
+    println!("{cut_off} attempts were cut off by {KILLS} kills");
     assert!(cut_off >= 15, "only {cut_off} attempts were cut off");
     for (number, digest) in &last {
         let of_last = builds.iter().filter(|build| {

@@ -85,19 +85,9 @@ impl Directory {
     /// output is worth more.
     pub(super) fn open_log(&self, attempt: u32, now: Timestamp, limit: u64) -> io::Result<File> {
         let path = self.log_file();
-        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let mut log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(flags.bits())
-            .open(&path)?;
-        let found = log.metadata()?;
-        if !found.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
-        }
+        let mut log = open_plain(OpenOptions::new().create(true).append(true).mode(0o600), &path)?;
         let now = now.strftime("%FT%TZ");
-        let earlier = match found.len() {
+        let earlier = match log.metadata()?.len() {
             0 => "",
             len if len < limit => "\n",
             _ => {
@@ -148,6 +138,17 @@ fn names(dir: &Path) -> io::Result<Vec<String>> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
+    }
+}
+
+/// Opens a plain file. The build may have put anything at `path`: opening it must neither follow a link out of the
+/// directory nor wait for the other end of a named pipe.
+pub(super) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a plain file")),
     }
 }
 

@@ -135,10 +135,7 @@ fn a_line_is_cut_the_same_wherever_the_pieces_are() {
 fn a_line_cannot_pretend_to_be_another() {
     let plain = |line| printable(line, LINE_LIMIT);
     assert_eq!(plain("tab\there, \"quotes\" and é stay".as_bytes()), "tab\there, \"quotes\" and é stay");
-    assert_eq!(
-        plain("a\rb\x1b\u{9b}\u{2028}\u{202e}".as_bytes()),
-        "a\\rb\\u{1b}\\u{9b}\\u{2028}\\u{202e}"
-    );
+    assert_eq!(plain("a\rb\x1b\u{9b}\u{2028}\u{202e}".as_bytes()), "a\\rb\\u{1b}\\u{9b}\\u{2028}\\u{202e}");
 }
 
 /// What is logged meanwhile, as text.

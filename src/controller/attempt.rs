@@ -115,7 +115,8 @@ impl Controller {
         };
         let mut build = (**build).clone();
         if build.phase == Phase::Running {
-            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts };
+            let attempt =
+                AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts, handle: None };
             t.effects.push(Effect::Cancel(attempt));
             build.cancel_asked = true;
             t.records.push(Record::Build(key.clone(), Some(Box::new(build))));

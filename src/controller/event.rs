@@ -133,6 +133,8 @@ pub struct AttemptRef {
     pub id: Uuid,
     /// Which attempt.
     pub attempt: u32,
+    /// What the runner called it before a restart. None where the runner knows better: nothing of it is from before.
+    pub handle: Option<Box<str>>,
 }
 
 /// A change of state that lives only as long as the process.

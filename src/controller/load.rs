@@ -25,7 +25,9 @@ impl Controller {
     /// it may not have left before the end of the last process.
     pub(super) fn boot(&self, t: &mut Transition) {
         for (key, build) in self.live_builds().filter(|(_, build)| build.phase == Phase::Running) {
-            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts };
+            let last = build.history.last().filter(|last| last.number == build.attempts);
+            let handle = last.and_then(|last| last.handle.clone());
+            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts, handle };
             t.effects.push(Effect::Adopt(attempt.clone()));
             if build.cancel_asked {
                 t.effects.push(Effect::Cancel(attempt));

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Settings;
 use super::directory::Directory;
+use super::handle::Handle;
 use super::launch::{LaunchError, Launched, launch};
 use super::output::{DRAIN, Sink, pump};
 use super::result;
@@ -61,7 +62,7 @@ impl Attempt {
         };
         failpoint::pass("runner-before-accepted");
         let AttemptRef { build, attempt, .. } = self.this.clone();
-        let handle = launched.process.to_string().into();
+        let handle = launched.handle.to_string().into();
         // Where nobody listens any more, nobody misses it.
         let _ = self.events.send(Event::Accepted { build, attempt, handle }).await;
         self.follow(launched).await
@@ -71,7 +72,7 @@ impl Attempt {
     /// otherwise outlive a build that is cancelled for good.
     async fn launch(&self) -> Result<Launched, Outcome> {
         let not_started = |error: LaunchError| Outcome::NotStarted(bounded(&error.to_string()));
-        let ended = end_survivors(&self.this, self.settings.grace).await;
+        let ended = end_survivors(&self.this, &self.settings).await;
         ended.map_err(|error| not_started(error.into()))?;
         match *self.stop.borrow() {
             Some(Stop::Cancel) => return Err(Outcome::Cancelled),
@@ -84,13 +85,13 @@ impl Attempt {
     }
 
     async fn follow(&mut self, launched: Launched) -> Ended {
-        let Launched { mut child, process, output, sink, directory, at } = launched;
+        let Launched { mut child, handle, output, sink, directory, at } = launched;
         let (over, is_over) = oneshot::channel();
         let pump = tokio::spawn(pump(output, sink, is_over));
         let waited = self.wait(&mut child).await;
         failpoint::pass("runner-before-end");
         let grace = self.settings.grace;
-        let left = Remains { build_id: self.this.id, leader: Some(process), grace }.end().await;
+        let left = Remains { build_id: self.this.id, leader: Some(handle), grace }.end().await;
         if let Err(error) = &left {
             let AttemptRef { build, attempt, .. } = &self.this;
             tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
@@ -131,23 +132,33 @@ impl Attempt {
 
 /// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
 /// knows its exit code.
-pub(super) async fn interrupt(this: AttemptRef, grace: Duration) -> Ended {
-    if let Err(error) = end_survivors(&this, grace).await {
+pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Ended {
+    if let Err(error) = end_survivors(&this, &settings).await {
         let AttemptRef { build, attempt, .. } = &this;
         tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
     }
     unstarted(&this, Outcome::Interrupted)
 }
 
-async fn end_survivors(this: &AttemptRef, grace: Duration) -> Result<(), SurvivorError> {
+async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), SurvivorError> {
     failpoint::pass("runner-before-survivors");
-    let processes = Remains { build_id: this.id, leader: None, grace }.end().await?;
+    let leader = earlier(this, settings).await;
+    let processes = Remains { build_id: this.id, leader, grace: settings.grace }.end().await?;
     if processes > 0 {
         let AttemptRef { build, attempt, .. } = this;
         let event = "build_survivors_ended";
         tracing::warn!(event, %build, attempt, processes, "ended what an earlier attempt left running");
     }
     Ok(())
+}
+
+/// The leader of the attempt before, from the build's record, or else from the file that is written first.
+async fn earlier(this: &AttemptRef, settings: &Settings) -> Option<Handle> {
+    if let Some(handle) = this.handle.as_deref().and_then(Handle::parse) {
+        return Some(handle);
+    }
+    let directory = Directory::of(&settings.builds_dir, &this.build);
+    spawn_blocking(move || directory.read_handle()).await.ok().flatten()
 }
 
 /// Resolves when somebody asks the attempt to stop, which may be never.

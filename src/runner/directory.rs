@@ -1,8 +1,9 @@
-//! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json` and `log`.
+//! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log` and
+//! `handle`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,11 @@ use nix::fcntl::OFlag;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::handle::Handle;
 use crate::controller::{BuildKey, BuildSpec, Cause, PinnedImage};
+
+/// A handle is much shorter.
+const HANDLE_LIMIT: u64 = 256;
 
 /// Where the files of one build are.
 #[derive(Debug, Clone)]
@@ -66,13 +71,31 @@ impl Directory {
         self.0.join("log")
     }
 
-    /// Lays the files out for an attempt: a fresh `build.json`, and no result of an earlier one.
+    fn handle_file(&self) -> PathBuf {
+        self.0.join("handle")
+    }
+
+    /// Notes what finds the attempt again, should the daemon die before the handle is in the build's record.
+    pub(super) fn write_handle(&self, handle: Handle) -> io::Result<()> {
+        replace(&self.handle_file(), handle.to_string().as_bytes())
+    }
+
+    /// What was noted last, if anything can be made of it.
+    pub(super) fn read_handle(&self) -> Option<Handle> {
+        let file = open_plain(OpenOptions::new().read(true), &self.handle_file()).ok()?;
+        let mut text = String::new();
+        file.take(HANDLE_LIMIT).read_to_string(&mut text).ok()?;
+        Handle::parse(&text)
+    }
+
+    /// Lays the files out for an attempt: a fresh `build.json`, and no result or handle of an earlier one.
     pub(super) fn prepare(&self, spec: &BuildSpec, attempt: u32) -> Result<(), DirectoryError> {
         let failed = |doing, path: PathBuf| move |source| DirectoryError { doing, path, source };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
         made.map_err(failed("make the directory", self.0.clone()))?;
-        let result = self.result_file();
-        remove(&result).map_err(failed("remove the old", result))?;
+        for old in [self.result_file(), self.handle_file()] {
+            remove(&old).map_err(failed("remove the old", old))?;
+        }
         let file = BuildFile::new(spec, attempt, self);
         let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);
         let written = text.and_then(|text| replace(&self.build_file(), &text));
@@ -85,19 +108,9 @@ impl Directory {
     /// output is worth more.
     pub(super) fn open_log(&self, attempt: u32, now: Timestamp, limit: u64) -> io::Result<File> {
         let path = self.log_file();
-        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let mut log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(flags.bits())
-            .open(&path)?;
-        let found = log.metadata()?;
-        if !found.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
-        }
+        let mut log = open_plain(OpenOptions::new().create(true).append(true).mode(0o600), &path)?;
         let now = now.strftime("%FT%TZ");
-        let earlier = match found.len() {
+        let earlier = match log.metadata()?.len() {
             0 => "",
             len if len < limit => "\n",
             _ => {
@@ -153,6 +166,17 @@ fn names(dir: &Path) -> io::Result<Vec<String>> {
     }
 }
 
+/// Opens a plain file. The build may have put anything at `path`: opening it must neither follow a link out of the
+/// directory nor wait for the other end of a named pipe.
+pub(super) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a plain file")),
+    }
+}
+
 /// Removes a file, a link or a whole directory; one that is not there is removed already.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let removed = fs::symlink_metadata(path).and_then(|found| match found.is_dir() {
@@ -164,7 +188,9 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 
 /// A reader sees the old file or the new one, never half of it. The build may have put anything at either name.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("json.tmp");
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".tmp");
+    let fresh = PathBuf::from(fresh);
     remove(&fresh)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(text)?;

@@ -59,7 +59,7 @@ impl Exec {
     /// Ends whatever is alive of `attempt` from before a restart, then reports it as interrupted.
     pub fn adopt(&self, attempt: AttemptRef) {
         self.enter(&attempt);
-        let run = interrupt(attempt.clone(), self.settings.grace);
+        let run = interrupt(attempt.clone(), Arc::clone(&self.settings));
         tokio::spawn(self.clone().see_through(attempt, run));
     }
 
@@ -129,7 +129,7 @@ impl Exec {
             Err(error) => {
                 let AttemptRef { build, attempt: number, .. } = &attempt;
                 tracing::error!(event = "task_panicked", %build, attempt = number, %error, "attempt task stopped");
-                interrupt(attempt.clone(), self.settings.grace).await
+                interrupt(attempt.clone(), Arc::clone(&self.settings)).await
             }
         };
         failpoint::pass("runner-before-ended");

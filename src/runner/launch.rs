@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::Settings;
 use super::directory::{Directory, DirectoryError};
 use super::environment::{self, Environment};
+use super::handle::Handle;
 use super::output::Sink;
-use super::process::Process;
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
 use crate::failpoint;
@@ -24,7 +24,7 @@ use crate::failpoint;
 #[derive(Debug)]
 pub(super) struct Launched {
     pub(super) child: Child,
-    pub(super) process: Process,
+    pub(super) handle: Handle,
     pub(super) output: pipe::Receiver,
     pub(super) sink: Sink,
     pub(super) directory: Directory,
@@ -66,16 +66,18 @@ pub(super) fn launch(
     let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
     let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
     failpoint::pass("runner-before-spawn");
-    let (child, process, output) = spawn(&spec.command, dir, &environment)?;
+    let (child, handle, output) = spawn(&spec.command, dir, &environment)?;
     let at = Instant::now();
-    Ok(Launched { child, process, output, sink, directory, at })
+    // Best effort: it is told with `Accepted` too, and serves only who dies before that is stored.
+    let _ = directory.write_handle(handle);
+    Ok(Launched { child, handle, output, sink, directory, at })
 }
 
 fn spawn(
     command: &[String],
     dir: &Path,
     environment: &Environment,
-) -> Result<(Child, Process, pipe::Receiver), LaunchError> {
+) -> Result<(Child, Handle, pipe::Receiver), LaunchError> {
     let [program, arguments @ ..] = command else { return Err(LaunchError::EmptyCommand) };
     if let Err(source) = must_be_directory(dir) {
         return Err(LaunchError::WorkingDir { program: program.clone(), dir: dir.into(), source });
@@ -101,8 +103,8 @@ fn spawn(
         .process_group(0)
         .spawn()
         .map_err(failed)?;
-    let process = identify(&child).ok_or_else(|| failed(io::Error::other("/proc does not show it")))?;
-    Ok((child, process, output))
+    let handle = identify(&child).ok_or_else(|| failed(io::Error::other("/proc does not show it")))?;
+    Ok((child, handle, output))
 }
 
 fn must_be_directory(dir: &Path) -> io::Result<()> {
@@ -113,8 +115,8 @@ fn must_be_directory(dir: &Path) -> io::Result<()> {
 }
 
 /// Nobody has reaped the child yet, so `/proc` has it even if it has ended.
-fn identify(child: &Child) -> Option<Process> {
-    Process::find(child.id()?.try_into().ok()?)
+fn identify(child: &Child) -> Option<Handle> {
+    Handle::find(child.id()?.try_into().ok()?)
 }
 
 /// Looks a program up as `execvp` does, but in the child's PATH and from the child's directory. A name with a slash is

@@ -11,10 +11,14 @@
 //!   user, though: this is no security boundary.
 //!
 //! # How processes are found
-//! By the attempt's process group, and by `BASEWATCH_BUILD_ID` in `/proc/PID/environ` among the daemon's own
-//! processes. One that leaves the group *and* clears its environment *and* outlives its parent is not found; neither is
-//! one that a service outside starts on the build's behalf. A helper that a build leaves running on purpose is ended
-//! with it.
+//! By the attempt's process group, and by `BASEWATCH_BUILD_ID` in `/proc/PID/environ` among the processes of the
+//! daemon's user; of all users, if that is root. The group is known by the attempt's handle (`handle.rs`), which is in
+//! the build's record once the attempt is accepted, and in the file `handle` of the build's directory right after the
+//! command was started.
+//!
+//! One that leaves the group *and* clears its environment *and* outlives its parent is not found; neither is one that
+//! a service outside starts on the build's behalf, nor one that clears its environment, if the daemon is killed in the
+//! instant between its start and the file. A helper that a build leaves running on purpose is ended with it.
 //!
 //! # Failure points
 //! In this order, each before a side effect: `runner-before-survivors` (signals to an earlier attempt),
@@ -29,6 +33,7 @@ mod attempt;
 mod directory;
 mod environment;
 mod exec;
+mod handle;
 mod launch;
 mod output;
 mod process;

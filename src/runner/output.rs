@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::tail::{Tail, printable};
+use super::tail::{LINE_LIMIT, Tail, printable};
 use crate::controller::AttemptRef;
 use crate::logging::BuildOutput;
 
@@ -94,7 +94,8 @@ fn tell(of: &AttemptRef, output: BuildOutput, line: &[u8]) {
         BuildOutput::File => {}
         BuildOutput::Log => {
             let AttemptRef { build, attempt, .. } = of;
-            tracing::info!(event = "build_output", %build, attempt, line = printable(line), "build output");
+            let line = printable(line, LINE_LIMIT);
+            tracing::info!(event = "build_output", %build, attempt, line, "build output");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What `/proc` tells about one process.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -21,6 +20,8 @@ pub(super) struct Stat {
     pub(super) process: Process,
     /// The number of its process group.
     pub(super) group: i32,
+    /// The number of its session.
+    pub(super) session: i32,
     /// False for a zombie: it can do nothing any more and only waits to be reaped.
     pub(super) alive: bool,
 }
@@ -35,13 +36,6 @@ impl Process {
     }
 }
 
-impl fmt::Display for Process {
-    /// `PID:STARTTIME`, the handle of an attempt.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.pid, self.started)
-    }
-}
-
 impl Stat {
     /// None if there is no such process (any more).
     pub(super) fn read(pid: i32) -> Option<Self> {
@@ -49,14 +43,20 @@ impl Stat {
         Self::parse(pid, &String::from_utf8_lossy(&stat))
     }
 
-    /// Reads `PID (NAME) STATE PPID PGRP …`; the name is the process's own choice: any bytes, `)` among them.
+    /// Reads `PID (NAME) STATE PPID PGRP SESSION …`; the name is the process's own choice: any bytes, `)` among them.
     pub(super) fn parse(pid: i32, text: &str) -> Option<Self> {
         let (_, fields) = text.rsplit_once(") ")?;
         let mut fields = fields.split(' ');
         let state = fields.next()?;
         let group = fields.nth(1)?.parse().ok()?;
-        let started = fields.nth(16)?.parse().ok()?;
-        Some(Self { process: Process { pid, started }, group, alive: !matches!(state, "Z" | "X" | "x") })
+        let session = fields.next()?.parse().ok()?;
+        let started = fields.nth(15)?.parse().ok()?;
+        Some(Self {
+            process: Process { pid, started },
+            group,
+            session,
+            alive: !matches!(state, "Z" | "X" | "x"),
+        })
     }
 }
 
@@ -69,10 +69,11 @@ pub(super) fn all() -> io::Result<Vec<i32>> {
     Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// Whether process `pid` belongs to user `uid` and has `entry` (`NAME=VALUE`) in its environment.
+/// Whether process `pid` belongs to user `uid` and has `entry` (`NAME=VALUE`) in its environment. Whose it is does not
+/// matter to root, whose builds may give up their user.
 pub(super) fn carries(pid: i32, uid: u32, entry: &str) -> bool {
     let path = format!("/proc/{pid}");
-    if !fs::metadata(&path).is_ok_and(|found| found.uid() == uid) {
+    if !fs::metadata(&path).is_ok_and(|found| uid == 0 || found.uid() == uid) {
         return false;
     }
     let mut environ = Vec::new();

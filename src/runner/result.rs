@@ -2,12 +2,11 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
 use serde::Deserialize;
 
+use super::directory::open_plain;
 use crate::controller::{Build, BuiltImage};
 
 /// A result file is small; more than this is not read.
@@ -20,8 +19,6 @@ const REFERENCE_LIMIT: usize = 300;
 pub(super) enum ResultError {
     #[error("read it: {0}")]
     Read(#[source] io::Error),
-    #[error("it is not a plain file")]
-    NotAFile,
     #[error("it is longer than {FILE_LIMIT} bytes")]
     TooLong,
     #[error("it is not {{\"images\":[{{\"reference\":…,\"digest\":…}}]}}: {0}")]
@@ -59,15 +56,8 @@ fn parse(path: &Path) -> Result<Vec<BuiltImage>, ResultError> {
     }
 }
 
-/// The build chose what stands at `path`: opening it must neither follow a link out of the directory nor wait for the
-/// other end of a named pipe.
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ResultError> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
-    let file = file.map_err(ResultError::Read)?;
-    if !file.metadata().map_err(ResultError::Read)?.is_file() {
-        return Err(ResultError::NotAFile);
-    }
+    let file = open_plain(OpenOptions::new().read(true), path).map_err(ResultError::Read)?;
     let mut text = Vec::new();
     file.take(FILE_LIMIT + 1).read_to_end(&mut text).map_err(ResultError::Read)?;
     if text.len() as u64 > FILE_LIMIT { Err(ResultError::TooLong) } else { Ok(text) }

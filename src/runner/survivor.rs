@@ -9,6 +9,7 @@ use nix::unistd::{Pid, geteuid};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::handle::Handle;
 use super::process::{Process, Stat, all, carries};
 
 /// How long a process is waited for after SIGKILL: it ends at once, unless the kernel holds it in a system call.
@@ -24,8 +25,8 @@ const CLEAR_LOOKS: u32 = 2;
 pub(super) struct Remains {
     /// Whose.
     pub(super) build_id: Uuid,
-    /// The child of the attempt that this runner started itself; its number is that of the process group.
-    pub(super) leader: Option<Process>,
+    /// The child of the attempt, where it is known; its number is that of the process group.
+    pub(super) leader: Option<Handle>,
     /// How long SIGTERM may take.
     pub(super) grace: Duration,
 }
@@ -89,22 +90,17 @@ impl Remains {
         let ourselves = Pid::this().as_raw();
         let uid = geteuid().as_raw();
         let entry = format!("BASEWATCH_BUILD_ID={}", self.build_id);
-        let group = self.group();
+        let leader = self.leader.filter(|leader| leader.is_current());
         let pids = all()?.into_iter().filter(|pid| *pid != ourselves);
         Ok(pids
             .filter_map(|pid| {
                 let stat = Stat::read(pid).filter(|stat| stat.alive)?;
-                let in_group = Some(stat.group) == group;
-                (in_group || carries(pid, uid, &entry)).then_some(Found { process: stat.process, in_group })
+                let in_group = leader.is_some_and(|leader| leader.has_member(&stat));
+                let is_leader = leader.is_some_and(|leader| leader.is_leader(&stat));
+                (in_group || is_leader || carries(pid, uid, &entry))
+                    .then_some(Found { process: stat.process, in_group })
             })
             .collect())
-    }
-
-    /// The process group, as long as its number is surely ours. The kernel gives a number to a new process only when
-    /// neither a process nor a group has it, so a leader of another age means that our group is gone.
-    fn group(self) -> Option<i32> {
-        let leader = self.leader?;
-        Process::find(leader.pid).is_none_or(|found| found == leader).then_some(leader.pid)
     }
 
     /// SIGTERM, once to each: a second one makes some programs give up tidying.
@@ -124,7 +120,7 @@ impl Remains {
     fn signal(self, found: &[Found], signal: Signal, group_as_one: bool) {
         let leader = self.leader.filter(|_| group_as_one && found.iter().any(|one| one.in_group));
         if let Some(leader) = leader {
-            let _ = killpg(Pid::from_raw(leader.pid), signal);
+            let _ = killpg(Pid::from_raw(leader.pid()), signal);
         }
         for one in found.iter().filter(|one| leader.is_none() || !one.in_group) {
             let _ = kill(Pid::from_raw(one.process.pid), signal);

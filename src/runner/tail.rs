@@ -8,6 +8,9 @@ use crate::text::push_harmless;
 pub(super) const LINES: usize = 20;
 /// How long a line may be, in bytes; the rest of it is cut off.
 pub(super) const LINE_LIMIT: usize = 4 << 10;
+/// As much of each kept line as lets all of them into one value of the log, which is cut at 16 KiB: the last line, often
+/// the very error, must not be what falls off the end.
+pub(super) const TAIL_LIMIT: usize = 800;
 
 /// Cuts output into lines, and keeps the last of them. Its size is bounded, whatever comes in.
 #[derive(Debug, Default)]
@@ -41,7 +44,7 @@ impl Tail {
 
     /// The last lines, oldest first.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.lines.iter().map(|line| printable(line)).collect()
+        self.lines.iter().map(|line| printable(line, TAIL_LIMIT)).collect()
     }
 
     /// The memory of the line that is dropped serves the next one, so that a flood allocates nothing.
@@ -54,12 +57,12 @@ impl Tail {
 }
 
 /// A line as text that cannot move a cursor, begin a line of its own or change the direction of others: a child's text
-/// must never look like an event.
-pub(super) fn printable(line: &[u8]) -> String {
+/// must never look like an event. What is beyond `limit` bytes is cut off.
+pub(super) fn printable(line: &[u8], limit: usize) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut text = String::with_capacity(line.len().min(LINE_LIMIT));
+    let mut text = String::with_capacity(line.len().min(limit));
     for character in String::from_utf8_lossy(line).chars() {
-        if text.len() >= LINE_LIMIT {
+        if text.len() >= limit {
             text.push('…');
             break;
         }

@@ -110,7 +110,7 @@ impl Bench {
 }
 
 fn attempt(spec: &BuildSpec, number: u32) -> AttemptRef {
-    AttemptRef { build: spec.build.clone(), id: spec.id, attempt: number }
+    AttemptRef { build: spec.build.clone(), id: spec.id, attempt: number, handle: None }
 }
 
 /// Build `default/app-7`, with an id that no other test has.

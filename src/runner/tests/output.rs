@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::runner::output::Sink;
-use crate::runner::tail::{LINE_LIMIT, LINES, Tail, printable};
+use crate::runner::tail::{LINE_LIMIT, LINES, TAIL_LIMIT, Tail, printable};
 
 #[tokio::test]
 async fn a_flood_is_read_to_its_end_and_its_file_is_bounded() {
@@ -97,14 +97,26 @@ fn a_tail_is_bounded_whatever_comes() {
     tail.finish(|line| assert_eq!(line, b"last"));
     let lines = tail.lines();
     assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0].len(), LINE_LIMIT + "…".len());
+    assert_eq!(lines[0].len(), TAIL_LIMIT + "…".len());
 
     tail.take(&b"\x01".repeat(LINE_LIMIT), |_| {});
     tail.finish(|_| {});
-    assert!(tail.lines()[2].len() < LINE_LIMIT + 20, "escapes count");
+    assert!(tail.lines()[2].len() < TAIL_LIMIT + 20, "escapes count");
 
     tail.take("n\n".repeat(1000).as_bytes(), |_| {});
     assert_eq!(tail.lines(), ["n"; LINES]);
+}
+
+#[test]
+fn the_last_of_many_long_lines_reaches_the_log() {
+    let mut tail = Tail::default();
+    for number in 0..30 {
+        tail.take(format!("{number} {}\n", "\x01".repeat(1500)).as_bytes(), |_| {});
+    }
+    tail.take(b"error: the real one\n", |_| {});
+    let joined = tail.lines().join("\n");
+    assert!(joined.len() <= 16 << 10, "{} bytes are more than the log takes", joined.len());
+    assert!(joined.ends_with("\nerror: the real one"), "{joined}");
 }
 
 #[test]
@@ -121,11 +133,9 @@ fn a_line_is_cut_the_same_wherever_the_pieces_are() {
 
 #[test]
 fn a_line_cannot_pretend_to_be_another() {
-    assert_eq!(printable("tab\there, \"quotes\" and é stay".as_bytes()), "tab\there, \"quotes\" and é stay");
-    assert_eq!(
-        printable("a\rb\x1b\u{9b}\u{2028}\u{202e}".as_bytes()),
-        "a\\rb\\u{1b}\\u{9b}\\u{2028}\\u{202e}"
-    );
+    let plain = |line| printable(line, LINE_LIMIT);
+    assert_eq!(plain("tab\there, \"quotes\" and é stay".as_bytes()), "tab\there, \"quotes\" and é stay");
+    assert_eq!(plain("a\rb\x1b\u{9b}\u{2028}\u{202e}".as_bytes()), "a\\rb\\u{1b}\\u{9b}\\u{2028}\\u{202e}");
 }
 
 /// What is logged meanwhile, as text.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::runner::handle::Handle;
 
 fn reason(ended: &Ended) -> &str {
     let Outcome::NotStarted(reason) = &ended.outcome else { panic!("{ended:?}, though it cannot start") };
@@ -15,7 +16,8 @@ async fn the_handle_names_the_child_which_leads_its_own_process_group() {
     let stat = bench.ended().await.tail.pop().expect("a line");
     let pid = stat.split(' ').next().unwrap().parse().unwrap();
     let stat = Stat::parse(pid, &stat).unwrap();
-    assert_eq!(handle, stat.process.to_string());
+    assert!(handle.starts_with(&format!("{pid}:{}:{}:", stat.process.started, stat.session)), "{handle}");
+    assert_eq!(Handle::parse(&handle).expect("it is of this boot").to_string(), handle);
     assert_eq!(stat.group, pid);
 }
 

@@ -20,7 +20,7 @@ fn retrying(attempts: u32) -> BuildConfig {
 }
 
 fn attempt(mind: &Mind, number: u32) -> AttemptRef {
-    AttemptRef { build: build("app-1"), id: mind.build("app-1").id, attempt: number }
+    AttemptRef { build: build("app-1"), id: mind.build("app-1").id, attempt: number, handle: None }
 }
 
 #[test]
@@ -154,7 +154,10 @@ fn an_interrupted_build_runs_again_under_the_same_id_and_uses_no_retry() {
     mind.effects.clear();
     let notes = mind.end("app-1", Outcome::Interrupted);
     assert_eq!(notes[0], Note::BuildInterrupted { build: build("app-1"), attempt: 1 });
-    assert_eq!(mind.effects, [Effect::Start(AttemptRef { build: build("app-1"), id, attempt: 2 })]);
+    assert_eq!(
+        mind.effects,
+        [Effect::Start(AttemptRef { build: build("app-1"), id, attempt: 2, handle: None })]
+    );
     mind.end("app-1", Outcome::Interrupted);
     mind.fail("app-1");
     assert_eq!(mind.builds(), ["app-1 Failed"], "its one run of its own");
@@ -211,6 +214,15 @@ fn the_handle_of_an_attempt_is_stored_with_it() {
     mind.tell(&Event::Accepted { build: build("app-1"), attempt: 1, handle: "4711".into() });
     mind.restart();
     assert_eq!(mind.build("app-1").history[0].handle.as_deref(), Some("4711"));
+}
+
+#[test]
+fn after_a_restart_the_runner_is_told_the_handle_of_the_attempt_that_ran() {
+    let mut mind = running(retrying(2));
+    mind.tell(&Event::Accepted { build: build("app-1"), attempt: 1, handle: "4711".into() });
+    mind.restart();
+    let known = AttemptRef { handle: Some("4711".into()), ..attempt(&mind, 1) };
+    assert_eq!(mind.effects, [Effect::Adopt(known)]);
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl World {
         if let Some(process) = alive
             && random.percent(50)
         {
-            assert_eq!(process.attempt, *attempt);
+            assert!(is_same(&process.attempt, attempt), "{attempt:?} is adopted, {:?} runs", process.attempt);
             process.life = Some(life);
             return None;
         }
@@ -179,7 +179,7 @@ impl World {
 
     /// An attempt that is alive ends; of one that is not there is nothing to say.
     fn end(&mut self, attempt: &AttemptRef, outcome: Outcome) -> Option<Event> {
-        let place = self.processes.iter().position(|process| process.attempt == *attempt)?;
+        let place = self.processes.iter().position(|process| is_same(&process.attempt, attempt))?;
         let attempt = self.processes.remove(place).attempt;
         Some(Event::Ended(ended(attempt.build, attempt.attempt, outcome)))
     }
@@ -244,4 +244,9 @@ impl Configured {
         let unpaused = self.config.triggers.iter().filter(|trigger| !trigger.paused);
         unpaused.map(|trigger| &*trigger.named).collect()
     }
+}
+
+/// Whatever is known of its handle.
+fn is_same(one: &AttemptRef, other: &AttemptRef) -> bool {
+    (&one.build, one.id, one.attempt) == (&other.build, other.id, other.attempt)
 }

@@ -103,22 +103,24 @@ impl Remains {
             .collect())
     }
 
-    /// SIGTERM, once to each: a second one makes some programs give up tidying.
+    /// SIGTERM, once and to those that are there now. What comes later may be what one of them starts in order to tidy
+    /// up; it has the rest of the grace like all.
     fn ask(self, found: &[Found], told: &mut BTreeSet<Process>) {
-        let group_is_new = told.is_empty();
-        let new: Vec<Found> = found.iter().copied().filter(|one| told.insert(one.process)).collect();
-        self.signal(&new, Signal::SIGTERM, group_is_new);
+        if told.is_empty() {
+            told.extend(found.iter().map(|one| one.process));
+            self.signal(found, Signal::SIGTERM);
+        }
     }
 
     fn kill(self, found: &[Found], told: &mut BTreeSet<Process>) {
         told.extend(found.iter().map(|one| one.process));
-        self.signal(found, Signal::SIGKILL, true);
+        self.signal(found, Signal::SIGKILL);
     }
 
     /// The group is signalled as one, so that no member can fork its way out. A process that is gone by now is no
     /// error, and one that may not be signalled is found again by the next look.
-    fn signal(self, found: &[Found], signal: Signal, group_as_one: bool) {
-        let leader = self.leader.filter(|_| group_as_one && found.iter().any(|one| one.in_group));
+    fn signal(self, found: &[Found], signal: Signal) {
+        let leader = self.leader.filter(|_| found.iter().any(|one| one.in_group));
         if let Some(leader) = leader {
             let _ = killpg(Pid::from_raw(leader.pid()), signal);
         }

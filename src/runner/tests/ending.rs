@@ -54,7 +54,7 @@ async fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
 #[tokio::test]
 async fn a_cancelled_build_gets_to_tidy_up() {
     let mut bench = Bench::new();
-    let spec = script(&format!("trap 'echo tidied; exit 1' TERM; {WAITS}"));
+    let spec = script(&format!("trap 'sleep 0.2 && echo tidied; exit 1' TERM; {WAITS}"));
     let attempt = bench.start(&spec);
     bench.printed("up").await;
     bench.exec.cancel(&attempt);

@@ -24,7 +24,8 @@ EOF
     registry=$(sed -n 's/.*msg="listening on \([^",]*\).*/\1/p' "$1/registry.log")
 }
 
-registry_listens() { grep -q 'msg="listening on ' "$registry_directory/registry.log"; }
+# The log may not be there yet: the registry is started in the background.
+registry_listens() { grep -qs 'msg="listening on ' "$registry_directory/registry.log"; }
 
 # push_image REPOSITORY:TAG SEED: points the tag at the image that the seed alone determines.
 push_image() {

@@ -206,5 +206,8 @@ fn a_process_cannot_hide_behind_its_name() {
     }
     let zombie = Stat::parse(43, &format!("43 (sh) {}", fields.replace('S', "Z"))).unwrap();
     assert!(!zombie.alive);
+    let threads = fields.replace(" 20 0 1 0 ", " 20 0 3 0 ").replace('S', "Z");
+    let stat = Stat::parse(43, &format!("43 (java) {threads}")).unwrap();
+    assert!(stat.alive, "only the main thread of it has ended");
     assert_eq!(Stat::parse(43, "43 (sh) S 1"), None);
 }

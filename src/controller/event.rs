@@ -133,7 +133,7 @@ pub struct AttemptRef {
     pub id: Uuid,
     /// Which attempt.
     pub attempt: u32,
-    /// What the runner called it before a restart. None where the runner knows better: nothing of it is from before.
+    /// What the runner called it before a restart. None where there was none since: the runner knows by itself.
     pub handle: Option<Box<str>>,
 }
 

@@ -45,6 +45,21 @@ pub(super) struct Attempt {
     pub(super) stop: watch::Receiver<Option<Stop>>,
 }
 
+/// An attempt that is over.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) ended: Ended,
+    /// What could not be ended for all that: no next attempt may start beside it.
+    pub(super) left: Option<Handle>,
+}
+
+/// What is alive of a build, and why.
+#[derive(Debug)]
+struct Undead {
+    error: SurvivorError,
+    handle: Option<Handle>,
+}
+
 /// How the wait for a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waited {
@@ -54,11 +69,14 @@ enum Waited {
 }
 
 impl Attempt {
-    /// Makes the attempt, and answers once nothing of it is alive.
-    pub(super) async fn run(mut self) -> Ended {
+    /// Makes the attempt, and answers once nothing of it is alive, or nothing more can be done about it.
+    pub(super) async fn run(mut self) -> Over {
+        if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings).await {
+            return Over { ended: unstarted(&self.this, not_started(&error.into())), left: handle };
+        }
         let launched = match self.launch().await {
             Ok(launched) => launched,
-            Err(outcome) => return unstarted(&self.this, outcome),
+            Err(outcome) => return Over { ended: unstarted(&self.this, outcome), left: None },
         };
         failpoint::pass("runner-before-accepted");
         let AttemptRef { build, attempt, .. } = self.this.clone();
@@ -71,9 +89,6 @@ impl Attempt {
     /// A stop that comes before the command is started prevents it, but only after survivors are ended: they would
     /// otherwise outlive a build that is cancelled for good.
     async fn launch(&self) -> Result<Launched, Outcome> {
-        let not_started = |error: LaunchError| Outcome::NotStarted(bounded(&error.to_string()));
-        let ended = end_survivors(&self.this, &self.settings).await;
-        ended.map_err(|error| not_started(error.into()))?;
         match *self.stop.borrow() {
             Some(Stop::Cancel) => return Err(Outcome::Cancelled),
             Some(Stop::CutOff) => return Err(Outcome::Interrupted),
@@ -81,30 +96,31 @@ impl Attempt {
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
         let launching = spawn_blocking(move || launch(&settings, &this, &spec));
-        launching.await.unwrap_or(Err(LaunchError::TaskStopped)).map_err(not_started)
+        launching.await.unwrap_or(Err(LaunchError::TaskStopped)).map_err(|error| not_started(&error))
     }
 
-    async fn follow(&mut self, launched: Launched) -> Ended {
+    async fn follow(&mut self, launched: Launched) -> Over {
         let Launched { mut child, handle, output, sink, directory, at } = launched;
         let (over, is_over) = oneshot::channel();
         let pump = tokio::spawn(pump(output, sink, is_over));
         let waited = self.wait(&mut child).await;
         failpoint::pass("runner-before-end");
         let grace = self.settings.grace;
-        let left = Remains { build_id: self.this.id, leader: Some(handle), grace }.end().await;
-        if let Err(error) = &left {
-            let AttemptRef { build, attempt, .. } = &self.this;
-            tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
-        }
+        let end = Remains { build_id: self.this.id, leader: Some(handle), grace }.end().await;
+        let left = end.as_ref().err().map(|error| {
+            survives(&self.this, error);
+            handle
+        });
         let status = timeout(REAP, child.wait()).await.ok().and_then(Result::ok);
         drop(over);
         let sink = self.drained(pump).await;
-        let remark = remark(waited, left.unwrap_or_default());
+        let remark = remark(waited, end.unwrap_or_default());
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
         let (images, tail) = reporting.await.unwrap_or_default();
         let AttemptRef { build, attempt, .. } = self.this.clone();
-        Ended { build, attempt, outcome: outcome(waited, status), images, tail, elapsed: at.elapsed() }
+        let outcome = outcome(waited, status);
+        Over { ended: Ended { build, attempt, outcome, images, tail, elapsed: at.elapsed() }, left }
     }
 
     async fn wait(&mut self, child: &mut Child) -> Waited {
@@ -132,18 +148,19 @@ impl Attempt {
 
 /// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
 /// knows its exit code.
-pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Ended {
-    if let Err(error) = end_survivors(&this, &settings).await {
-        let AttemptRef { build, attempt, .. } = &this;
-        tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
-    }
-    unstarted(&this, Outcome::Interrupted)
+pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Over {
+    let left = end_survivors(&this, &settings).await.err().and_then(|Undead { error, handle }| {
+        survives(&this, &error);
+        handle
+    });
+    Over { ended: unstarted(&this, Outcome::Interrupted), left }
 }
 
-async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), SurvivorError> {
+async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Undead> {
     failpoint::pass("runner-before-survivors");
     let leader = earlier(this, settings).await;
-    let processes = Remains { build_id: this.id, leader, grace: settings.grace }.end().await?;
+    let end = Remains { build_id: this.id, leader, grace: settings.grace }.end().await;
+    let processes = end.map_err(|error| Undead { error, handle: leader })?;
     if processes > 0 {
         let AttemptRef { build, attempt, .. } = this;
         let event = "build_survivors_ended";
@@ -152,7 +169,7 @@ async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Sur
     Ok(())
 }
 
-/// The leader of the attempt before, from the build's record, or else from the file that is written first.
+/// The leader of the attempt before, as it was told, or else from the file that is written before anyone is told.
 async fn earlier(this: &AttemptRef, settings: &Settings) -> Option<Handle> {
     if let Some(handle) = this.handle.as_deref().and_then(Handle::parse) {
         return Some(handle);
@@ -231,6 +248,15 @@ fn unstarted(this: &AttemptRef, outcome: Outcome) -> Ended {
         tail: Vec::new(),
         elapsed: Duration::ZERO,
     }
+}
+
+fn survives(this: &AttemptRef, error: &SurvivorError) {
+    let AttemptRef { build, attempt, .. } = this;
+    tracing::error!(event = "build_survives", %build, attempt, %error, "build cannot be ended");
+}
+
+fn not_started(error: &LaunchError) -> Outcome {
+    Outcome::NotStarted(bounded(&error.to_string()))
 }
 
 fn bounded(reason: &str) -> Box<str> {

@@ -11,9 +11,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Settings;
-use super::attempt::{Attempt, Stop, interrupt};
+use super::attempt::{Attempt, Over, Stop, interrupt};
 use super::directory::{self, Directory};
-use crate::controller::{AttemptRef, BuildKey, BuildSpec, Ended, Event};
+use super::handle::Handle;
+use crate::controller::{AttemptRef, BuildKey, BuildSpec, Event};
 use crate::failpoint;
 
 /// The exec runner. Cloning costs a counter; all clones are one runner.
@@ -31,6 +32,8 @@ pub struct Exec {
 #[derive(Debug, Default)]
 struct Live {
     attempts: BTreeMap<(BuildKey, u32), watch::Sender<Option<Stop>>>,
+    /// What could not be ended of earlier attempts: the next one of the same build ends it first, or does not start.
+    left: BTreeMap<BuildKey, Handle>,
     /// The daemon waits no longer: what is started now is cut off before it begins.
     closed: bool,
 }
@@ -44,7 +47,10 @@ impl Exec {
 
     /// Starts `attempt`, whose record must be on disk: [`Event::Accepted`] once its command runs, and in any case one
     /// [`Event::Ended`].
-    pub fn start(&self, attempt: AttemptRef, spec: BuildSpec) {
+    pub fn start(&self, mut attempt: AttemptRef, spec: BuildSpec) {
+        if let Some(left) = self.live.borrow().left.get(&attempt.build) {
+            attempt.handle = Some(left.to_string().into());
+        }
         let stop = self.enter(&attempt);
         let run = Attempt {
             settings: Arc::clone(&self.settings),
@@ -84,6 +90,7 @@ impl Exec {
     pub fn discard(&self, build: &BuildKey) {
         let directory = Directory::of(&self.settings.builds_dir, build);
         let build = build.clone();
+        self.live.send_modify(|live| live.keep(&build, None));
         spawn_blocking(move || {
             failpoint::pass("runner-before-discard");
             if let Err(error) = directory::remove(directory.path()) {
@@ -122,16 +129,17 @@ impl Exec {
     pub(super) async fn see_through(
         self,
         attempt: AttemptRef,
-        run: impl Future<Output = Ended> + Send + 'static,
+        run: impl Future<Output = Over> + Send + 'static,
     ) {
-        let ended = match tokio::spawn(run).await {
-            Ok(ended) => ended,
+        let Over { ended, left } = match tokio::spawn(run).await {
+            Ok(over) => over,
             Err(error) => {
                 let AttemptRef { build, attempt: number, .. } = &attempt;
                 tracing::error!(event = "task_panicked", %build, attempt = number, %error, "attempt task stopped");
                 interrupt(attempt.clone(), Arc::clone(&self.settings)).await
             }
         };
+        self.live.send_modify(|live| live.keep(&attempt.build, left));
         failpoint::pass("runner-before-ended");
         // Where nobody listens any more, the next start finds the attempt without an end, and adopts it.
         let _ = self.events.send(Event::Ended(ended)).await;
@@ -142,6 +150,11 @@ impl Exec {
 impl Live {
     fn is_empty(&self) -> bool {
         self.attempts.is_empty()
+    }
+
+    fn keep(&mut self, build: &BuildKey, left: Option<Handle>) {
+        self.left.remove(build);
+        self.left.extend(left.map(|left| (build.clone(), left)));
     }
 
     fn close(&mut self) {

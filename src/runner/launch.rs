@@ -4,9 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::unistd::{AccessFlags, access};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{AccessFlags, Pid, access};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -19,6 +22,11 @@ use super::output::Sink;
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
 use crate::failpoint;
+
+/// How long a child that was killed at once may take to be gone.
+const GONE: Duration = Duration::from_secs(1);
+/// The wait between two looks whether it is.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A command that runs.
 #[derive(Debug)]
@@ -103,7 +111,7 @@ fn spawn(
         .process_group(0)
         .spawn()
         .map_err(failed)?;
-    let handle = identify(&child).ok_or_else(|| failed(io::Error::other("/proc does not show it")))?;
+    let (child, handle) = identified(child, identify).map_err(failed)?;
     Ok((child, handle, output))
 }
 
@@ -112,6 +120,25 @@ fn must_be_directory(dir: &Path) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::ErrorKind::NotADirectory.into()),
     }
+}
+
+/// A child that could not be found again is ended at once: it would live on beside the next attempt.
+pub(super) fn identified(
+    mut child: Child,
+    identify: impl FnOnce(&Child) -> Option<Handle>,
+) -> io::Result<(Child, Handle)> {
+    if let Some(handle) = identify(&child) {
+        return Ok((child, handle));
+    }
+    // Nobody has reaped it yet, so the number is its own, and its group's.
+    if let Some(pid) = child.id().and_then(|pid| pid.try_into().ok()) {
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let killed = Instant::now();
+    while killed.elapsed() < GONE && matches!(child.try_wait(), Ok(None)) {
+        thread::sleep(PAUSE);
+    }
+    Err(io::Error::other("/proc does not show it, so it was ended at once"))
 }
 
 /// Nobody has reaped the child yet, so `/proc` has it even if it has ended.

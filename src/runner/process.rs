@@ -22,7 +22,8 @@ pub(super) struct Stat {
     pub(super) group: i32,
     /// The number of its session.
     pub(super) session: i32,
-    /// False for a zombie: it can do nothing any more and only waits to be reaped.
+    /// False for a zombie: it can do nothing any more and only waits to be reaped. One whose main thread alone has ended
+    /// looks like a zombie, and its other threads run on.
     pub(super) alive: bool,
 }
 
@@ -50,13 +51,10 @@ impl Stat {
         let state = fields.next()?;
         let group = fields.nth(1)?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
-        let started = fields.nth(15)?.parse().ok()?;
-        Some(Self {
-            process: Process { pid, started },
-            group,
-            session,
-            alive: !matches!(state, "Z" | "X" | "x"),
-        })
+        let threads: u64 = fields.nth(13)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
+        let alive = threads > 1 || !matches!(state, "Z" | "X" | "x");
+        Some(Self { process: Process { pid, started }, group, session, alive })
     }
 }
 

@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::runner::handle::Handle;
+use crate::runner::launch::identified;
 
 fn reason(ended: &Ended) -> &str {
     let Outcome::NotStarted(reason) = &ended.outcome else { panic!("{ended:?}, though it cannot start") };
@@ -104,4 +105,12 @@ async fn an_empty_command_is_refused() {
 async fn a_long_reason_is_cut_so_that_the_record_stays_small() {
     let long = "x".repeat(5000);
     assert!(reason(&Bench::new().run(&spec(&[&long])).await).len() < 400);
+}
+
+#[tokio::test]
+async fn a_child_that_cannot_be_found_again_does_not_live_on() {
+    let child = tokio::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+    let pid = child.id().unwrap().try_into().unwrap();
+    assert!(identified(child, |_| None).is_err());
+    assert!(!Stat::read(pid).is_some_and(|stat| stat.alive), "{pid} is alive");
 }

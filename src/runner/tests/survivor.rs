@@ -3,6 +3,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::runner::attempt::Over;
 use crate::runner::handle::Handle;
 use crate::runner::process::Process;
 
@@ -102,6 +103,27 @@ async fn a_handle_that_was_never_accepted_is_found_in_the_builds_directory() {
     fs::write(bench.build_dir().join("handle"), handle).unwrap();
     bench.exec.adopt(attempt(&script(""), 1));
     bench.ended().await;
+    assert_eq!(survivor.signal(), Some(15));
+}
+
+#[tokio::test]
+async fn what_could_not_be_ended_is_ended_before_the_next_attempt() {
+    let mut bench = Bench::new();
+    let spec = script("exit 0");
+    let (mut survivor, handle) = nameless("echo up; exec sleep 1000");
+    let ended = Ended {
+        build: spec.build.clone(),
+        attempt: 1,
+        outcome: Outcome::Interrupted,
+        images: Vec::new(),
+        tail: Vec::new(),
+        elapsed: Duration::ZERO,
+    };
+    let over = Over { ended, left: Handle::parse(&handle) };
+    bench.exec.clone().see_through(attempt(&spec, 1), async { over }).await;
+    assert_eq!((bench.ended().await.attempt, survivor.signal()), (1, None));
+    bench.start_attempt(&spec, 2);
+    assert_eq!(bench.ended().await.outcome, Outcome::Complete);
     assert_eq!(survivor.signal(), Some(15));
 }
 
@@ -206,5 +228,8 @@ fn a_process_cannot_hide_behind_its_name() {
     }
     let zombie = Stat::parse(43, &format!("43 (sh) {}", fields.replace('S', "Z"))).unwrap();
     assert!(!zombie.alive);
+    let threads = fields.replace(" 20 0 1 0 ", " 20 0 3 0 ").replace('S', "Z");
+    let stat = Stat::parse(43, &format!("43 (java) {threads}")).unwrap();
+    assert!(stat.alive, "only the main thread of it has ended");
     assert_eq!(Stat::parse(43, "43 (sh) S 1"), None);
 }

@@ -5,8 +5,10 @@
 //!   find the attempt again after a restart, and with exactly one [`Event::Ended`], whatever happens.
 //! - No two attempts of one build are alive together. Before an attempt starts, whatever still carries the build's id
 //!   is ended; before `Ended` is reported, whatever the attempt left behind is ended too.
-//! - Each wait is bounded: for a command that ignores SIGTERM, for a pipe that a stray grandchild holds open, for a log
-//!   that cannot be written.
+//! - The wait for what belongs to a build is bounded: for a command that ignores SIGTERM, for a pipe that a stray
+//!   grandchild holds open, for a working directory whose file system hangs, for a log that cannot be written. Not
+//!   bounded are laying out the build's files, on the disk that the daemon cannot live without anyway, and the instant
+//!   of the start itself: an end that is told while a command may yet start would break the promise above.
 //! - A build sees the variables of `environment.rs` and nothing else of the daemon (invariant 7). It shares the daemon's
 //!   user, though: this is no security boundary.
 //!

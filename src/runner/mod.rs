@@ -23,10 +23,11 @@
 //! instant between its start and the file. A helper that a build leaves running on purpose is ended with it.
 //!
 //! # Failure points
-//! In this order, each before a side effect: `runner-before-survivors` (signals to an earlier attempt),
-//! `runner-before-directory` (the build's files), `runner-before-spawn`, `runner-before-accepted` (the child lives, and
-//! nobody knows), `runner-before-end` (signals to this attempt), `runner-before-ended` (the attempt is gone, and nobody
-//! knows), `runner-before-discard`.
+//! Here the daemon can be made to die; none of them can be made to fail. In this order, each before a side effect:
+//! `runner-before-survivors` (signals to an earlier attempt), `runner-before-directory` (the build's files),
+//! `runner-before-spawn`, `runner-before-accepted` (the child lives, and only the file `handle` tells),
+//! `runner-before-end` (signals to this attempt), `runner-before-ended` (the attempt is gone, and nobody knows);
+//! `runner-before-discard` whenever a build's record is gone.
 //!
 //! [`Event::Accepted`]: crate::controller::Event::Accepted
 //! [`Event::Ended`]: crate::controller::Event::Ended

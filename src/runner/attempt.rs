@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::Settings;
 use super::directory::Directory;
 use super::handle::Handle;
-use super::launch::{LaunchError, Launched, launch};
+use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Sink, pump};
 use super::result;
 use super::survivor::{Remains, SurvivorError};
@@ -23,8 +23,15 @@ use crate::failpoint;
 
 /// How long a child that is surely dead may take to be reaped.
 const REAP: Duration = Duration::from_secs(1);
+/// How long the look at the working directory and for the program may take, wherever they are mounted from.
+const SEARCH: Duration = Duration::from_secs(30);
+/// How long reading the result and closing the log may take.
+const REPORT: Duration = Duration::from_secs(10);
 /// The reason of a failed start goes into a record that must stay small.
 const REASON_LIMIT: usize = 300;
+
+/// What a build says it made, and its last lines.
+type Report = (Vec<BuiltImage>, Vec<String>);
 
 /// Why an attempt is to end before its command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,14 +96,16 @@ impl Attempt {
     /// A stop that comes before the command is started prevents it, but only after survivors are ended: they would
     /// otherwise outlive a build that is cancelled for good.
     async fn launch(&self) -> Result<Launched, Outcome> {
-        match *self.stop.borrow() {
-            Some(Stop::Cancel) => return Err(Outcome::Cancelled),
-            Some(Stop::CutOff) => return Err(Outcome::Interrupted),
-            None => {}
+        if let Some(stop) = *self.stop.borrow() {
+            return Err(prevented(stop));
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
-        let launching = spawn_blocking(move || launch(&settings, &this, &spec));
-        launching.await.unwrap_or(Err(LaunchError::TaskStopped)).map_err(|error| not_started(&error))
+        let prepared = blocking(move || prepare(&settings, &this, spec)).await?;
+        let search = prepared.search().map_err(|error| not_started(&error))?;
+        let program =
+            unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
+        // Not bounded: whoever reported an end while this may yet start a command would break the promise.
+        blocking(move || prepared.start(&program)).await
     }
 
     async fn follow(&mut self, launched: Launched) -> Over {
@@ -117,7 +126,7 @@ impl Attempt {
         let remark = remark(waited, end.unwrap_or_default());
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
-        let (images, tail) = reporting.await.unwrap_or_default();
+        let (images, tail) = self.reported(reporting).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let outcome = outcome(waited, status);
         Over { ended: Ended { build, attempt, outcome, images, tail, elapsed: at.elapsed() }, left }
@@ -131,6 +140,18 @@ impl Attempt {
             _ = child.wait() => Waited::Exited,
             stop = asked(stop) => Waited::Stopped(stop),
             () = sleep(patience) => Waited::TimedOut,
+        }
+    }
+
+    async fn reported(&self, reporting: JoinHandle<Report>) -> Report {
+        match timeout(REPORT, reporting).await {
+            Ok(report) => report.unwrap_or_default(),
+            Err(_) => {
+                let AttemptRef { build, attempt, .. } = &self.this;
+                let error = "reading it did not end";
+                tracing::warn!(event = "build_result_ignored", %build, attempt, error, "result file is not read");
+                Report::default()
+            }
         }
     }
 
@@ -178,6 +199,38 @@ async fn earlier(this: &AttemptRef, settings: &Settings) -> Option<Handle> {
     spawn_blocking(move || directory.read_handle()).await.ok().flatten()
 }
 
+async fn blocking<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, LaunchError> + Send + 'static,
+) -> Result<T, Outcome> {
+    let done = spawn_blocking(step).await.unwrap_or(Err(LaunchError::TaskStopped));
+    done.map_err(|error| not_started(&error))
+}
+
+/// Waits for `step`, which changes nothing, so that it may be left alone: a file system that does not answer must not
+/// hold up a cancel or the daemon's end.
+pub(super) async fn unless_stopped<T>(
+    mut stop: watch::Receiver<Option<Stop>>,
+    patience: Duration,
+    step: impl Future<Output = Result<T, Outcome>>,
+) -> Result<T, Outcome> {
+    // Cancel-safe: what is dropped only looks.
+    tokio::select! {
+        biased;
+        stop = asked(&mut stop) => Err(prevented(stop)),
+        done = timeout(patience, step) => {
+            done.unwrap_or_else(|_| Err(not_started(&LaunchError::NoAnswer(patience))))
+        }
+    }
+}
+
+/// How an attempt ends that was stopped before it began.
+fn prevented(stop: Stop) -> Outcome {
+    match stop {
+        Stop::Cancel => Outcome::Cancelled,
+        Stop::CutOff => Outcome::Interrupted,
+    }
+}
+
 /// Resolves when somebody asks the attempt to stop, which may be never.
 async fn asked(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
     let asked = stop.wait_for(Option::is_some).await.ok().and_then(|stop| *stop);
@@ -220,12 +273,7 @@ fn remark(waited: Waited, left: usize) -> Option<String> {
 }
 
 /// Reads the result file and closes the log. Blocking.
-fn report(
-    this: &AttemptRef,
-    directory: &Directory,
-    sink: Option<Sink>,
-    remark: Option<String>,
-) -> (Vec<BuiltImage>, Vec<String>) {
+fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: Option<String>) -> Report {
     let (images, wrong) = result::read(&directory.result_file());
     let wrong = wrong.map(|error| {
         let AttemptRef { build, attempt, .. } = this;

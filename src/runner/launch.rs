@@ -1,10 +1,10 @@
-//! Starting the command of an attempt. All of it blocks; it runs on the blocking pool.
+//! Starting the command of an attempt, in three steps: lay out the files, look for the program, start it. All of them
+//! block and run on the blocking pool. The second one touches places that are not ours, and may be given up.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{AccessFlags, Pid, access};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
-use tokio::time::Instant;
+use tokio::runtime;
+use tokio::time::{Instant, timeout};
 
 use super::Settings;
 use super::directory::{Directory, DirectoryError};
@@ -25,8 +26,24 @@ use crate::failpoint;
 
 /// How long a child that was killed at once may take to be gone.
 const GONE: Duration = Duration::from_secs(1);
-/// The wait between two looks whether it is.
-const PAUSE: Duration = Duration::from_millis(2);
+
+/// An attempt that is ready but for its program.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    spec: BuildSpec,
+    dir: PathBuf,
+    environment: Environment,
+    directory: Directory,
+    sink: Sink,
+}
+
+/// The search for a program.
+#[derive(Debug)]
+pub(super) struct Search {
+    program: String,
+    dir: PathBuf,
+    path: OsString,
+}
 
 /// A command that runs.
 #[derive(Debug)]
@@ -56,63 +73,85 @@ pub(super) enum LaunchError {
     NotFound { program: String, dir: PathBuf, path: String },
     #[error("start `{program}` in {dir}: {source}")]
     Start { program: String, dir: PathBuf, source: io::Error },
+    #[error(
+        "start the attempt: the program or its working directory was not found out about within {0:?}: see what its file system waits for"
+    )]
+    NoAnswer(Duration),
     #[error("start the attempt: its task stopped")]
     TaskStopped,
 }
 
-/// Lays out the build's files and starts its command, with nothing of the daemon but what it is given.
-pub(super) fn launch(
+/// Lays out the build's files.
+pub(super) fn prepare(
     settings: &Settings,
     attempt: &AttemptRef,
-    spec: &BuildSpec,
-) -> Result<Launched, LaunchError> {
+    spec: BuildSpec,
+) -> Result<Prepared, LaunchError> {
     let directory = Directory::of(&settings.builds_dir, &spec.build);
     failpoint::pass("runner-before-directory");
-    directory.prepare(spec, attempt.attempt)?;
-    let environment = environment::of(spec, attempt.attempt, &directory, &settings.inherited);
-    let dir = spec.working_dir.as_deref().unwrap_or(directory.path());
+    directory.prepare(&spec, attempt.attempt)?;
+    let environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
+    let dir = spec.working_dir.clone().unwrap_or_else(|| directory.path().to_owned());
     let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
     let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
-    failpoint::pass("runner-before-spawn");
-    let (child, handle, output) = spawn(&spec.command, dir, &environment)?;
-    let at = Instant::now();
-    // Best effort: it is told with `Accepted` too, and serves only who dies before that is stored.
-    let _ = directory.write_handle(handle);
-    Ok(Launched { child, handle, output, sink, directory, at })
+    Ok(Prepared { spec, dir, environment, directory, sink })
 }
 
-fn spawn(
-    command: &[String],
-    dir: &Path,
-    environment: &Environment,
-) -> Result<(Child, Handle, pipe::Receiver), LaunchError> {
-    let [program, arguments @ ..] = command else { return Err(LaunchError::EmptyCommand) };
-    if let Err(source) = must_be_directory(dir) {
-        return Err(LaunchError::WorkingDir { program: program.clone(), dir: dir.into(), source });
+impl Prepared {
+    /// The search for the program, which comes before [`Prepared::start`].
+    pub(super) fn search(&self) -> Result<Search, LaunchError> {
+        let program = self.spec.command.first().cloned().ok_or(LaunchError::EmptyCommand)?;
+        let path = self.environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+        Ok(Search { program, dir: self.dir.clone(), path })
     }
-    let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
-    let Some(found) = find(program, path, dir) else {
-        let path = path.to_string_lossy().into_owned();
-        return Err(LaunchError::NotFound { program: program.clone(), dir: dir.into(), path });
-    };
-    let failed = |source| LaunchError::Start { program: program.clone(), dir: dir.into(), source };
-    let (output, stdout) = io::pipe().map_err(failed)?;
-    let output = pipe::Receiver::from_owned_fd(output.into()).map_err(failed)?;
-    let stderr = stdout.try_clone().map_err(failed)?;
-    let child = Command::new(found)
-        .arg0(program)
-        .args(arguments)
-        .env_clear()
-        .envs(environment)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
-    let (child, handle) = identified(child, identify).map_err(failed)?;
-    Ok((child, handle, output))
+
+    /// Starts `program`, with nothing of the daemon but what it is given.
+    pub(super) fn start(self, program: &Path) -> Result<Launched, LaunchError> {
+        failpoint::pass("runner-before-spawn");
+        let (child, handle, output) = self.spawn(program).map_err(|source| {
+            let program = self.spec.command.first().cloned().unwrap_or_default();
+            LaunchError::Start { program, dir: self.dir.clone(), source }
+        })?;
+        let at = Instant::now();
+        let Self { directory, sink, .. } = self;
+        // Best effort: it is told with `Accepted` too, and serves only who dies before that is stored.
+        let _ = directory.write_handle(handle);
+        Ok(Launched { child, handle, output, sink, directory, at })
+    }
+
+    fn spawn(&self, program: &Path) -> io::Result<(Child, Handle, pipe::Receiver)> {
+        let (output, stdout) = io::pipe()?;
+        let output = pipe::Receiver::from_owned_fd(output.into())?;
+        let stderr = stdout.try_clone()?;
+        let mut words = self.spec.command.iter();
+        let child = Command::new(program)
+            .arg0(words.next().map_or_else(|| program.as_os_str(), OsStr::new))
+            .args(words)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .process_group(0)
+            .spawn()?;
+        let (child, handle) = identified(child, identify)?;
+        Ok((child, handle, output))
+    }
+}
+
+impl Search {
+    /// Where the program is. Changes nothing, so that nothing is lost where nobody waits for the answer any more.
+    pub(super) fn run(self) -> Result<PathBuf, LaunchError> {
+        let Self { program, dir, path } = self;
+        if let Err(source) = must_be_directory(&dir) {
+            return Err(LaunchError::WorkingDir { program, dir, source });
+        }
+        find(&program, &path, &dir).ok_or_else(|| {
+            let path = path.to_string_lossy().into_owned();
+            LaunchError::NotFound { program, dir, path }
+        })
+    }
 }
 
 fn must_be_directory(dir: &Path) -> io::Result<()> {
@@ -134,10 +173,8 @@ pub(super) fn identified(
     if let Some(pid) = child.id().and_then(|pid| pid.try_into().ok()) {
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
     }
-    let killed = Instant::now();
-    while killed.elapsed() < GONE && matches!(child.try_wait(), Ok(None)) {
-        thread::sleep(PAUSE);
-    }
+    let gone = async { timeout(GONE, child.wait()).await };
+    let _ = runtime::Handle::current().block_on(gone);
     Err(io::Error::other("/proc does not show it, so it was ended at once"))
 }
 

@@ -5,8 +5,10 @@
 //!   find the attempt again after a restart, and with exactly one [`Event::Ended`], whatever happens.
 //! - No two attempts of one build are alive together. Before an attempt starts, whatever still carries the build's id
 //!   is ended; before `Ended` is reported, whatever the attempt left behind is ended too.
-//! - Each wait is bounded: for a command that ignores SIGTERM, for a pipe that a stray grandchild holds open, for a log
-//!   that cannot be written.
+//! - The wait for what belongs to a build is bounded: for a command that ignores SIGTERM, for a pipe that a stray
+//!   grandchild holds open, for a working directory whose file system hangs, for a log that cannot be written. Not
+//!   bounded are laying out the build's files, on the disk that the daemon cannot live without anyway, and the instant
+//!   of the start itself: an end that is told while a command may yet start would break the promise above.
 //! - A build sees the variables of `environment.rs` and nothing else of the daemon (invariant 7). It shares the daemon's
 //!   user, though: this is no security boundary.
 //!
@@ -21,10 +23,11 @@
 //! instant between its start and the file. A helper that a build leaves running on purpose is ended with it.
 //!
 //! # Failure points
-//! In this order, each before a side effect: `runner-before-survivors` (signals to an earlier attempt),
-//! `runner-before-directory` (the build's files), `runner-before-spawn`, `runner-before-accepted` (the child lives, and
-//! nobody knows), `runner-before-end` (signals to this attempt), `runner-before-ended` (the attempt is gone, and nobody
-//! knows), `runner-before-discard`.
+//! Here the daemon can be made to die; none of them can be made to fail. In this order, each before a side effect:
+//! `runner-before-survivors` (signals to an earlier attempt), `runner-before-directory` (the build's files),
+//! `runner-before-spawn`, `runner-before-accepted` (the child lives, and only the file `handle` tells),
+//! `runner-before-end` (signals to this attempt), `runner-before-ended` (the attempt is gone, and nobody knows);
+//! `runner-before-discard` whenever a build's record is gone.
 //!
 //! [`Event::Accepted`]: crate::controller::Event::Accepted
 //! [`Event::Ended`]: crate::controller::Event::Ended

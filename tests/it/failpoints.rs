@@ -90,6 +90,40 @@ fn a_death_at_any_point_of_a_commit_or_a_start_loses_and_doubles_nothing() {
     }
 }
 
+/// Its first attempt waits for ever, under a lock that the kernel frees with it, and has nothing in its environment
+/// that could find it.
+const NAMELESS: &str = r#"
+exec env -i HERE="$HERE" ATTEMPT="$BASEWATCH_ATTEMPT" /bin/bash -c '
+cd "$HERE"
+exec 9>lock
+flock -n 9 || echo "$ATTEMPT" >> overlaps
+echo "$ATTEMPT" >> started
+[ "$ATTEMPT" != 1 ] || sleep 1000'
+"#;
+
+#[test]
+fn a_build_without_an_environment_is_ended_before_its_next_attempt() {
+    for points in ["runner-before-accepted=return(abort)", ""] {
+        let registry = FakeRegistry::start();
+        registry.push("base", "1", 1);
+        let home = Home::new("");
+        let run = ["/bin/bash".to_owned(), "-c".to_owned(), NAMELESS.to_owned()];
+        let here = format!("{{ HERE = \"{}\" }}", home.path().display());
+        let watch = Watch::new("app", &registry.host(), "base:1").run(&run).key("env", &here);
+        home.configure(&watch_list(&registry.host(), &[watch]));
+
+        let daemon = home.spawn(&[], &[("FAILPOINTS", points)]);
+        let started = home.path().join("started");
+        crate::support::eventually("the first attempt", || started.exists().then_some(()));
+        daemon.kill();
+        let daemon = home.start();
+        assert_eq!(daemon.wait_for("build_finished")["phase"], "Complete", "{points}");
+        daemon.stop();
+        assert_eq!(std::fs::read_to_string(&started).unwrap(), "1\n2\n", "{points}");
+        assert!(!home.path().join("overlaps").exists(), "{points}: two attempts were alive together");
+    }
+}
+
 #[test]
 fn a_fault_of_the_disk_is_told_and_overcome() {
     for point in ["spec-before-write", "journal-before-append", "journal-before-sync"] {

@@ -1,6 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
 
+use tokio::sync::watch;
+
 use super::*;
+use crate::runner::attempt::{Stop, unless_stopped};
 use crate::runner::handle::Handle;
 use crate::runner::launch::identified;
 
@@ -111,6 +114,22 @@ async fn a_long_reason_is_cut_so_that_the_record_stays_small() {
 async fn a_child_that_cannot_be_found_again_does_not_live_on() {
     let child = tokio::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let pid = child.id().unwrap().try_into().unwrap();
-    assert!(identified(child, |_| None).is_err());
+    let found = tokio::task::spawn_blocking(|| identified(child, |_| None)).await.unwrap();
+    assert!(found.is_err());
     assert!(!Stat::read(pid).is_some_and(|stat| stat.alive), "{pid} is alive");
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_holds_up_neither_the_attempt_nor_a_stop() {
+    let hangs = std::future::pending::<Result<(), Outcome>>;
+    let (stop, asked) = watch::channel(None);
+    let Err(Outcome::NotStarted(reason)) = unless_stopped(asked.clone(), SHORT, hangs()).await else {
+        panic!("nothing was found")
+    };
+    assert!(reason.contains("150ms"), "{reason}");
+    for (reason, outcome) in [(Stop::Cancel, Outcome::Cancelled), (Stop::CutOff, Outcome::Interrupted)] {
+        stop.send_replace(Some(reason));
+        let stopped = timeout(DEADLINE / 2, unless_stopped(asked.clone(), DEADLINE, hangs())).await;
+        assert_eq!(stopped.expect("at once"), Err(outcome));
+    }
 }

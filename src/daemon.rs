@@ -7,36 +7,32 @@ pub mod answer;
 mod engine;
 mod narrate;
 mod reply;
+mod serve;
 mod settings;
 mod words;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, Interval, sleep_until};
 
 use crate::controller::{Controller, Event, Records, TriggerKey};
 use crate::image::TagRef;
-use crate::poll::{self, HostPlan, Mode, Observation, Plan, Poller, TagPlan};
+use crate::poll::{HostPlan, Mode, Plan, Poller, TagPlan};
 use crate::registry::Registries;
 use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
 use crate::{config, control};
 
 use engine::{Engine, GROUP};
-use words::millis;
+use serve::{Daemon, Inbox};
 
 pub use crate::runner::INHERITED;
 pub use settings::{OnLostState, Settings};
-
-/// How often `run --once` tries to store the state before it gives up; the daemon goes on for ever.
-const TRIES_OF_ONCE: u32 = 6;
 
 /// What the command line and the environment say.
 #[derive(Debug, Clone)]
@@ -232,166 +228,4 @@ fn tell_start(settings: &config::Settings, options: &Options) {
         runner = "exec: builds run as this user and can read what this user can",
         "started"
     );
-}
-
-/// The running daemon.
-struct Daemon {
-    engine: Engine,
-    runner: Exec,
-    inbox: Inbox,
-    commands: mpsc::Sender<poll::Command>,
-    options: Options,
-    settings: config::Settings,
-    started: Timestamp,
-    /// Whether polling goes on.
-    polling: bool,
-    /// What polling said of itself before it was stopped.
-    last_polling: answer::Polling,
-    /// Whether it is about to stop.
-    draining: bool,
-    /// Whether a tag could not be resolved, for `run --once`.
-    unresolved: bool,
-}
-
-/// Everything that comes in.
-struct Inbox {
-    stop: mpsc::Receiver<()>,
-    questions: mpsc::Receiver<control::Request>,
-    events: mpsc::Receiver<Event>,
-    observations: mpsc::Receiver<Observation>,
-    summaries: Interval,
-}
-
-/// The next thing that came in.
-enum Input {
-    Stop,
-    Question(control::Request),
-    Events(Vec<Event>),
-    /// None at all means that polling has ended.
-    Observations(Vec<Observation>),
-    Summary,
-    /// Something waited for this instant.
-    Time,
-}
-
-impl Inbox {
-    /// Waits for the next thing. Cancel safe: nothing is taken from a channel unless it is returned.
-    ///
-    /// While the store is in trouble (`events` is false) events and observations stay where they are.
-    async fn next(&mut self, events: bool, polling: bool, wake: Option<Instant>) -> Input {
-        let (mut new_events, mut observations) = (Vec::new(), Vec::new());
-        tokio::select! {
-            biased;
-            Some(()) = self.stop.recv() => Input::Stop,
-            Some(question) = self.questions.recv() => Input::Question(question),
-            _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
-            _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
-                Input::Observations(observations)
-            }
-            _ = self.summaries.tick() => Input::Summary,
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Input::Time,
-        }
-    }
-}
-
-impl Daemon {
-    /// Takes things in until it is time to stop, then drains.
-    async fn serve(mut self) -> anyhow::Result<Ending> {
-        let mut stopped = false;
-        while !self.is_done() {
-            let input = self.next().await;
-            if matches!(input, Input::Stop) {
-                self.drain().await;
-                stopped = true;
-                break;
-            }
-            if matches!(&input, Input::Observations(observations) if observations.is_empty()) {
-                self.polling = false;
-                anyhow::ensure!(self.options.once, "polling has stopped: this is a bug in basewatch");
-            }
-            self.take(input).await;
-            anyhow::ensure!(!self.engine.stopped, "the store has stopped: this is a bug in basewatch");
-            let hopeless = self.options.once && self.engine.failed_tries() >= TRIES_OF_ONCE;
-            anyhow::ensure!(!hopeless, "the state cannot be stored: run it again once the disk is mended");
-        }
-        let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
-        self.engine.close().await;
-        tracing::info!(event = "stopped", "stopped");
-        Ok(if failed { Ending::SomethingFailed } else { Ending::Done })
-    }
-
-    async fn next(&mut self) -> Input {
-        let (events, wake) = (self.engine.takes_events(), self.engine.wake_at());
-        self.inbox.next(events, self.polling, wake).await
-    }
-
-    async fn take(&mut self, input: Input) {
-        match input {
-            Input::Question(question) => self.answer(question).await,
-            Input::Events(events) => self.engine.step(events).await,
-            Input::Observations(observations) => {
-                let events = observations.into_iter().map(|observation| self.event_of(observation)).collect();
-                self.engine.step(events).await;
-            }
-            Input::Time => self.engine.step(Vec::new()).await,
-            Input::Summary => self.summarize().await,
-            // The caller's to take.
-            Input::Stop => {}
-        }
-    }
-
-    fn event_of(&mut self, observation: Observation) -> Event {
-        let tag = observation.tag;
-        match observation.outcome {
-            poll::Outcome::Resolved(polled) => Event::Observed { tag, polled },
-            poll::Outcome::Unresolved => {
-                self.unresolved = true;
-                Event::Unresolved { tag }
-            }
-        }
-    }
-
-    /// With `--once`: every tag was polled, and what fired has run.
-    fn is_done(&self) -> bool {
-        self.options.once && !self.polling && self.engine.is_idle()
-    }
-
-    /// Starts nothing more, waits for what runs, then ends it; it runs again at the next start.
-    async fn drain(&mut self) {
-        let patience = self.settings.daemon.drain_timeout;
-        tracing::info!(
-            event = "stopping",
-            running = self.engine.running(),
-            drain_timeout_ms = millis(patience),
-            "stopping"
-        );
-        self.last_polling = self.ask_poller().await;
-        self.last_polling.tags.values_mut().for_each(|tag| tag.next_poll = None);
-        (self.polling, self.draining) = (false, true);
-        // A poller that is gone already needs no word.
-        let _ = self.commands.try_send(poll::Command::Stop);
-        self.engine.step(vec![Event::Drain]).await;
-        let mut drained = tokio::spawn(drain(self.runner.clone(), patience));
-        loop {
-            // Cancel safe: nothing is taken from a channel unless it is handed on here.
-            let input = tokio::select! {
-                _ = &mut drained => break,
-                input = self.next() => input,
-            };
-            if matches!(input, Input::Stop) {
-                // Who asks twice does not want to wait.
-                tokio::spawn(drain(self.runner.clone(), Duration::ZERO));
-            }
-            self.take(input).await;
-        }
-        let mut last = Vec::new();
-        while let Ok(event) = self.inbox.events.try_recv() {
-            last.push(event);
-        }
-        self.engine.step(last).await;
-    }
-}
-
-async fn drain(runner: Exec, patience: Duration) {
-    runner.drain(patience).await;
 }

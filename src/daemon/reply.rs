@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::answer::{self, Facts, PolledHost, PolledTag, Polling};
-use super::{Daemon, poll};
+use super::serve::Daemon;
 use crate::control::protocol::{
     Build, BuildDetail, BuildName, Condition, ConditionKind, Problem, ReleaseQuery, Released, Status,
     StatusQuery,
 };
 use crate::control::{Refusal, Request};
 use crate::controller::{BuildKey, ConfigKey, Event, FirstStart, Records};
+use crate::poll;
 use crate::store::CommitError;
 
 impl Daemon {

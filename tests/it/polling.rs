@@ -35,7 +35,7 @@ fn five_unchanged_rounds_of_a_hundred_tags_are_five_hundred_heads_and_no_byte_in
 }
 
 #[test]
-fn a_running_daemon_asks_for_every_tag_equally_often_and_writes_nothing() {
+fn a_running_daemon_asks_for_every_tag_again_and_again_and_writes_nothing() {
     let registry = FakeRegistry::start();
     let home = hundred_tags(&registry, "500ms");
     let daemon = home.start();
@@ -48,9 +48,8 @@ fn a_running_daemon_asks_for_every_tag_equally_often_and_writes_nothing() {
     assert_eq!(registry.count(Method::GET, "/"), 0);
     let counts: Vec<usize> =
         (0..100).map(|number| registry.count(Method::HEAD, &format!("/v2/base-{number}/"))).collect();
-    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-    // One at the first sight, which comes at once, and one a period: two tags differ by their place in the period.
-    assert!(most - least <= 2, "{counts:?}");
+    // How often within which time is the schedule's own tests' claim; here nobody is left out.
+    assert!(counts.iter().all(|count| *count >= 2), "{counts:?}");
     assert_eq!(events.iter().filter(|event| event["event"] == "image_changed").count(), 0);
 }
 

@@ -96,14 +96,17 @@ pub(super) fn open_with(dir: &Path, upgrades: &[Upgrade], known: u32) -> Result<
     upgrade(dir, &mut pieced, upgrades, known)?;
     pieced.recovery = remember_loss(dir, pieced.recovery)?;
     let anew = pieced.database.is_none();
-    let (database, journal) = match pieced.database.take() {
-        Some(database) => (database, Journal::resume(&journals, &read, pieced.meta.seq)),
-        None => {
-            let journal = begin_anew(dir, &pieced, &read);
-            (write_anew(dir, &pieced)?, journal)
-        }
+    let kept = pieced.database.take();
+    // Without a database to keep, the snapshot comes first: only once it stands may the old database be cleared.
+    let journal = match kept {
+        Some(_) => Journal::resume(&journals, &read, pieced.meta.seq),
+        None => begin_anew(dir, &pieced, &read),
     };
     let journal = journal.map_err(OpenError::io("write the journal in", &journals))?;
+    let database = match kept {
+        Some(database) => database,
+        None => write_anew(dir, &pieced)?,
+    };
     let Pieced { meta, records, recovery, .. } = pieced;
     let journal_begins = if anew { meta.seq } else { read.checkpoint() };
     Ok(Found { database, journal, records, meta, recovery, journal_begins })

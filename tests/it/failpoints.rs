@@ -209,3 +209,20 @@ fn a_rebuild_that_dies_anywhere_is_done_again_and_loses_nothing() {
         daemon.stop();
     }
 }
+
+#[test]
+fn a_database_is_not_cleared_before_its_snapshot_stands() {
+    let registry = FakeRegistry::start();
+    let home = home(&registry);
+    let daemon = home.start();
+    daemon.wait_for("build_finished");
+    daemon.stop();
+    // All there is stands in the database alone.
+    std::fs::remove_dir_all(home.state().join("journal")).unwrap();
+    std::fs::remove_dir_all(home.state().join("snapshot")).unwrap();
+    let (code, _) = home.spawn(&[], &[("FAILPOINTS", "snapshot-before-write=return")]).finish();
+    assert_eq!(code, Some(1));
+    let daemon = home.start();
+    one_complete_build_each(&home, 1);
+    daemon.stop();
+}

@@ -220,7 +220,8 @@ fn a_database_is_not_cleared_before_its_snapshot_stands() {
     // All there is stands in the database alone.
     std::fs::remove_dir_all(home.state().join("journal")).unwrap();
     std::fs::remove_dir_all(home.state().join("snapshot")).unwrap();
-    let (code, _) = home.spawn(&[], &[("FAILPOINTS", "snapshot-before-write=return")]).finish();
+    let full = "snapshot-before-write=return;recover-before-database=return";
+    let (code, _) = home.spawn(&[], &[("FAILPOINTS", full)]).finish();
     assert_eq!(code, Some(1));
     let daemon = home.start();
     one_complete_build_each(&home, 1);

@@ -21,9 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::controller::{Controller, Event, Records, TriggerKey};
-use crate::image::TagRef;
+use crate::image::{Identity, Image, Platforms, Polled, TagRef};
 use crate::poll::{HostPlan, Mode, Plan, Poller, TagPlan};
-use crate::registry::Registries;
+use crate::registry::{Depth, Known, Registries};
 use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
 use crate::{config, control};
@@ -156,8 +156,11 @@ fn builds_dir(options: &Options) -> PathBuf {
 /// What to poll. A tag that was never seen, or that a trigger has nothing stored for, is not kept waiting.
 fn plan(settings: &config::Settings, records: &Records) -> Plan {
     let mut eager: HashSet<&TagRef> = HashSet::new();
+    let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
     for config in &settings.controller.build_configs {
         for trigger in &config.triggers {
+            let depth = depths.entry(&trigger.tag).or_default();
+            *depth = depth_of(&trigger.platforms).max(*depth);
             let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
             if records.triggers.get(&key).is_none_or(|record| record.stored.is_none()) {
                 eager.insert(&trigger.tag);
@@ -167,7 +170,13 @@ fn plan(settings: &config::Settings, records: &Records) -> Plan {
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
     for config::WatchedTag { tag, interval } in &settings.tags {
         let eager = eager.contains(tag) || !records.tags.contains_key(tag);
-        tags.entry(tag.host()).or_default().push(TagPlan { tag: tag.clone(), interval: *interval, eager });
+        tags.entry(tag.host()).or_default().push(TagPlan {
+            tag: tag.clone(),
+            interval: *interval,
+            eager,
+            depth: depths.get(tag).copied().unwrap_or_default(),
+            known: records.tags.get(tag).and_then(|record| known(&record.observed)),
+        });
     }
     let hosts = settings.registries.iter().filter_map(|(host, known)| {
         let credential = known.registry.credentials.as_ref().map(|credentials| credentials.username.clone());
@@ -175,6 +184,21 @@ fn plan(settings: &config::Settings, records: &Records) -> Plan {
         Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
     });
     Plan { hosts: hosts.collect() }
+}
+
+fn depth_of(platforms: &Platforms) -> Depth {
+    match platforms {
+        Platforms::Index => Depth::Digest,
+        Platforms::All => Depth::Moves,
+        Platforms::These(_) => Depth::Contents,
+    }
+}
+
+/// What was stored of a tag, as polling needs to know it.
+fn known(image: &Image) -> Option<Known> {
+    let Polled::Manifest(manifest) = &image.polled else { return None };
+    let unread = matches!(image.identity, Identity::Index { children: None, .. });
+    Some(Known { digest: manifest.digest.clone(), unread })
 }
 
 fn tell_recovery(recovery: &Recovery) {

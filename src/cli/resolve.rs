@@ -10,8 +10,8 @@ use super::style::{Style, harmless};
 use super::validate::{credentials_dir, unusable};
 use super::{ConfigError, Exit, Global, runtime};
 use crate::config::{self, SecretFiles};
-use crate::image::{Digest, Polled, TagRef};
-use crate::registry::{Open, Registries, Settings, Target};
+use crate::image::{Digest, Found as Observed, ImageId, Polled, TagRef};
+use crate::registry::{Depth, Open, Registries, Settings, Target};
 
 /// Which tag is looked up.
 #[derive(Debug, clap::Args)]
@@ -27,17 +27,22 @@ struct Found {
     tag: TagRef,
     /// The immutable reference.
     image: String,
-    digest: Digest,
-    media_type: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<Box<str>>,
+    /// What a v1 registry calls the image. It is no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_id: Option<ImageId>,
 }
 
 impl Resolve {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let registries = Registries::new(settings(global, self.image.host())?.as_slice())?;
-        let target = Target { tag: &self.image, neighbours: &[] };
+        let target = Target { tag: &self.image, group: &[], depth: Depth::Digest, known: None };
         // The registry's timeout ends the wait, though the system may still be looking up its name.
-        let polled = runtime::block_on(Duration::ZERO, registries.resolve(target, &Open))??;
-        output::print(&Found::new(&self.image, polled), global.json)?;
+        let found = runtime::block_on(Duration::ZERO, registries.resolve(target, &Open))??;
+        output::print(&Found::new(&self.image, found), global.json)?;
         Ok(Exit::Done)
     }
 }
@@ -70,15 +75,28 @@ fn with_credential(mut settings: Settings, dir: Option<PathBuf>) -> Settings {
 }
 
 impl Found {
-    fn new(tag: &TagRef, polled: Polled) -> Self {
-        let Polled { digest, media_type, accept_version: _ } = polled;
-        Self { tag: tag.clone(), image: tag.pinned(&digest), digest, media_type }
+    fn new(tag: &TagRef, found: Observed) -> Self {
+        let tag = tag.clone();
+        match found.polled {
+            Polled::Manifest(manifest) => Self {
+                image: tag.pinned(&manifest.digest),
+                tag,
+                digest: Some(manifest.digest),
+                media_type: Some(manifest.media_type),
+                image_id: None,
+            },
+            Polled::V1(image_id) => {
+                Self { image: tag.to_string(), tag, digest: None, media_type: None, image_id: Some(image_id) }
+            }
+        }
     }
 }
 
 impl Show for Found {
     fn show(&self, _: Style) -> String {
-        format!("{} {}\n", self.image, harmless(&self.media_type))
+        let media_type = self.media_type.as_deref().map(harmless);
+        let what = media_type.or_else(|| self.image_id.map(|id| id.to_string())).unwrap_or_default();
+        format!("{} {what}\n", self.image)
     }
 }
 

@@ -11,7 +11,7 @@ use super::build::BuildSpec;
 use super::key::{BuildKey, ConfigKey};
 use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
-use crate::image::{Digest, Polled, TagRef};
+use crate::image::{Digest, Found, TagRef};
 
 /// The two clocks, read once by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Event {
         /// Which tag.
         tag: TagRef,
         /// What it points to.
-        polled: Polled,
+        found: Found,
     },
     /// A look at a tag did not succeed. It fires and clears nothing (D17).
     Unresolved {
@@ -158,13 +158,13 @@ pub enum Volatile {
 pub enum Note {
     TagResolved {
         tag: TagRef,
-        digest: Digest,
+        digest: Option<Digest>,
         reference: Box<str>,
     },
     ImageChanged {
         tag: TagRef,
-        digest: Digest,
-        old_digest: Digest,
+        digest: Option<Digest>,
+        old_digest: Option<Digest>,
         fan_out: usize,
         held: usize,
         seen_before: bool,

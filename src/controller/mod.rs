@@ -108,7 +108,7 @@ impl Controller {
         match event {
             Event::Boot => self.boot(t),
             Event::Load { settings, after_loss } => self.load(settings, *after_loss, now, t),
-            Event::Observed { tag, polled } => self.observed(tag, polled, now, t),
+            Event::Observed { tag, found } => self.observed(tag, found, now, t),
             Event::Unresolved { tag } => self.unresolved(tag, t),
             Event::Accepted { build, attempt, handle } => self.accepted(build, *attempt, handle, t),
             Event::Ended(ended) => self.ended(ended, now, t),

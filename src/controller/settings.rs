@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::key::ConfigKey;
-use crate::image::TagRef;
+use crate::image::{Platforms, TagRef};
 
 /// Everything the controller decides by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Trigger {
     pub named: Arc<str>,
     /// Still polled and shown as pending, but starts nothing (S18).
     pub paused: bool,
+    /// Which change of an index counts (D13).
+    pub platforms: Platforms,
 }
 
 /// How the builds of one config follow one another (F38).

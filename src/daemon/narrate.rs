@@ -18,12 +18,12 @@ const LAST_LINES: usize = 20;
 pub(super) fn narrate(note: &Note, builds_dir: &Path) {
     match note {
         Note::TagResolved { tag, digest, reference } => info!(
-            event = "tag_resolved", image = &**reference, %tag, registry = tag.host(), %digest,
+            event = "tag_resolved", image = &**reference, %tag, registry = tag.host(), digest = shown(digest.as_ref()),
             "seen for the first time",
         ),
         Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
-            event = "image_changed", image = tag.pinned(digest), %tag, registry = tag.host(), %digest,
-            %old_digest, fan_out, held, seen_before, "the tag points to another image",
+            event = "image_changed", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),
+            digest = shown(digest.as_ref()), old_digest = shown(old_digest.as_ref()), fan_out, held, seen_before, "the tag points to another image",
         ),
         Note::TriggerFired { config, build, tag, digest, old_digest } => info!(
             event = "trigger_fired", build_config = %config, %build, image = image(tag, digest.as_ref()), %tag,

@@ -126,7 +126,7 @@ impl Daemon {
     fn event_of(&mut self, observation: Observation) -> Event {
         let tag = observation.tag;
         match observation.outcome {
-            poll::Outcome::Resolved(polled) => Event::Observed { tag, polled },
+            poll::Outcome::Resolved(found) => Event::Observed { tag, found },
             poll::Outcome::Unresolved => {
                 self.unresolved = true;
                 Event::Unresolved { tag }

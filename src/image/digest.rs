@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// Upper-case hex is refused, as the specification does: two spellings of one digest would look like a change.
-fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+pub(super) fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     fn nibble(character: u8) -> Option<u8> {
         match character {
             b'0'..=b'9' => Some(character - b'0'),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Platform, TagRef};
+use super::{Digest, ImageId, Platform, TagRef};
 
 const OCI_IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -14,21 +14,55 @@ const DOCKER_MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest
 pub struct Image {
     /// What is compared with a trigger's stored identity.
     pub identity: Identity,
-    /// The immutable reference that builds are given: `host/repo@sha256:…` (semantics S13).
+    /// The immutable reference that builds are given: `host/repo@sha256:…` (semantics S13), or the tag itself on a v1
+    /// registry, which has none (F43).
     pub reference: Box<str>,
     /// What the last look said, word for word.
     pub polled: Polled,
 }
 
-/// The answer to "what does this tag point to?" (registries.md §0.1: all three parts are stored).
+/// The answer to "what does this tag point to?".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Polled {
+#[serde(untagged)]
+pub enum Polled {
+    /// A manifest or an index: the answer of a v2 registry.
+    Manifest(Descriptor),
+    /// An image id: the answer of a v1 registry. It tells nothing about whether the image moved (S27).
+    V1(ImageId),
+}
+
+/// What names a manifest (registries.md §0.1: all three parts are stored).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Descriptor {
     /// The digest of the tag's own manifest or index.
     pub digest: Digest,
     /// The manifest's media type, without parameters; empty if the registry named none.
     pub media_type: Box<str>,
     /// The version of the set of media types that was asked for: another set can bring another digest.
     pub accept_version: u16,
+}
+
+/// The manifest of each real platform of an index.
+pub type Children = BTreeMap<Platform, Digest>;
+
+/// What a look at a tag brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What the tag points to.
+    pub polled: Polled,
+    /// What is in the index that it points to, where that was read (D13).
+    pub children: Option<Children>,
+    /// The index that it pointed to before, where only the comparison made it worth reading.
+    pub earlier: Option<Earlier>,
+}
+
+/// An index that a tag pointed to before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its own digest.
+    pub digest: Digest,
+    /// What is in it.
+    pub children: Children,
 }
 
 /// What makes an image the same image.
@@ -41,7 +75,7 @@ pub enum Identity {
         digest: Digest,
         /// The manifest of each real platform, where the index was read.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        children: Option<BTreeMap<Platform, Digest>>,
+        children: Option<Children>,
     },
     /// A single manifest: it is its own digest.
     Digest(Digest),
@@ -50,19 +84,48 @@ pub enum Identity {
 }
 
 impl Image {
-    /// The image behind `tag` after a look that brought `polled`.
+    /// The image behind `tag` after a look that brought `polled` and, perhaps, what is in that index.
     #[must_use]
-    pub fn new(tag: &TagRef, polled: Polled) -> Self {
-        let digest = polled.digest.clone();
-        let identity = match polled.is_index() {
-            true => Identity::Index { digest, children: None },
-            false => Identity::Digest(digest),
+    pub fn new(tag: &TagRef, polled: Polled, children: Option<Children>) -> Self {
+        let (identity, reference) = match &polled {
+            Polled::V1(_) => (Identity::V1Tag, tag.to_string()),
+            Polled::Manifest(manifest) => {
+                let digest = manifest.digest.clone();
+                let identity = match manifest.is_index() {
+                    true => Identity::Index { digest, children },
+                    false => Identity::Digest(digest),
+                };
+                (identity, tag.pinned(&manifest.digest))
+            }
         };
-        Self { identity, reference: tag.pinned(&polled.digest).into(), polled }
+        Self { identity, reference: reference.into(), polled }
     }
 }
 
 impl Polled {
+    /// The digest; none on a v1 registry.
+    #[must_use]
+    pub fn digest(&self) -> Option<&Digest> {
+        match self {
+            Self::Manifest(manifest) => Some(&manifest.digest),
+            Self::V1(_) => None,
+        }
+    }
+}
+
+impl From<Polled> for Found {
+    fn from(polled: Polled) -> Self {
+        Self { polled, children: None, earlier: None }
+    }
+}
+
+impl From<Descriptor> for Found {
+    fn from(manifest: Descriptor) -> Self {
+        Polled::Manifest(manifest).into()
+    }
+}
+
+impl Descriptor {
     /// Whether the manifest is an index (a "manifest list" in Docker's words).
     #[must_use]
     pub fn is_index(&self) -> bool {

@@ -4,12 +4,14 @@
 
 mod digest;
 mod identity;
+mod image_id;
 mod platform;
 mod reference;
 
 pub use digest::{Digest, DigestError};
-pub use identity::{Identity, Image, Polled};
-pub use platform::Platform;
+pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, Polled};
+pub use image_id::{ImageId, ImageIdError};
+pub use platform::{Platform, Platforms};
 pub use reference::{ReferenceError, TagRef};
 
 #[cfg(test)]

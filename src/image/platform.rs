@@ -16,6 +16,18 @@ pub struct Platform {
     pub variant: Option<Box<str>>,
 }
 
+/// Which change of an index counts for a trigger (D13).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Platforms {
+    /// That of any real platform: attestations and annotations may move.
+    #[default]
+    All,
+    /// Any: the digest of the index itself.
+    Index,
+    /// That of one of these.
+    These(Vec<Platform>),
+}
+
 /// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a platform: write OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64")]

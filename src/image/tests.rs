@@ -227,8 +227,9 @@ fn an_image_is_pinned_to_what_was_polled() {
         ("", false),
     ];
     for (media_type, is_index) in media_types {
-        let polled = Polled { digest: digest("A"), media_type: media_type.into(), accept_version: 1 };
-        let image = Image::new(&tag, polled.clone());
+        let manifest = Descriptor { digest: digest("A"), media_type: media_type.into(), accept_version: 1 };
+        let polled = Polled::Manifest(manifest);
+        let image = Image::new(&tag, polled.clone(), None);
         assert_eq!(&*image.reference, format!("registry.test/app@{}", digest("A")));
         assert_eq!(image.polled, polled);
         assert_eq!(image.identity, if is_index { unread_index("A") } else { single("A") });

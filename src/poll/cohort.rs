@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::plan::{HostPlan, TagPlan};
 use crate::image::TagRef;
+use crate::registry::{Depth, Known};
 
 /// At most this many tags share a cohort: one connection and one token serve them all, and a host is still asked
 /// evenly.
@@ -34,8 +35,16 @@ pub(super) struct Cohort {
     seed: u64,
 }
 
-/// Lays the tags of `plan` out in `tags`, cohort by cohort.
-pub(super) fn gather(host: usize, plan: HostPlan, tags: &mut Vec<TagRef>) -> Vec<Cohort> {
+/// What there is to know of each tag, by position: host by host, cohort by cohort.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) tags: Vec<TagRef>,
+    pub(super) depths: Vec<Depth>,
+    pub(super) known: Vec<Option<Known>>,
+}
+
+/// Lays the tags of `plan` out, cohort by cohort.
+pub(super) fn gather(host: usize, plan: HostPlan, layout: &mut Layout) -> Vec<Cohort> {
     let mut by_interval: BTreeMap<Duration, Vec<Member>> = BTreeMap::new();
     for tag in plan.tags {
         let hash = hash(&[tag.tag.as_str().as_bytes()]);
@@ -47,7 +56,7 @@ pub(super) fn gather(host: usize, plan: HostPlan, tags: &mut Vec<TagRef>) -> Vec
         let interval = nanos(interval);
         let credential = plan.credential.as_deref().unwrap_or_default();
         let seed = hash(&[plan.host.as_bytes(), credential.as_bytes(), &interval.to_be_bytes()]);
-        let mut group = Group { host, interval, seed, tags, cohorts: &mut cohorts };
+        let mut group = Group { host, interval, seed, layout, cohorts: &mut cohorts };
         group.split(&mut members, 0, u64::BITS);
     }
     cohorts
@@ -83,7 +92,7 @@ struct Group<'a> {
     host: usize,
     interval: u64,
     seed: u64,
-    tags: &'a mut Vec<TagRef>,
+    layout: &'a mut Layout,
     cohorts: &'a mut Vec<Cohort>,
 }
 
@@ -105,12 +114,14 @@ impl Group<'_> {
             return;
         }
         members.sort_by_key(|member| !member.tag.eager);
-        let start = self.tags.len();
+        let start = self.layout.tags.len();
         let eager = start + members.iter().filter(|member| member.tag.eager).count();
-        self.tags.extend(members.iter().map(|member| member.tag.tag.clone()));
+        self.layout.tags.extend(members.iter().map(|member| member.tag.tag.clone()));
+        self.layout.depths.extend(members.iter().map(|member| member.tag.depth));
+        self.layout.known.extend(members.iter_mut().map(|member| member.tag.known.take()));
         self.cohorts.push(Cohort {
             host: self.host,
-            tags: start..self.tags.len(),
+            tags: start..self.layout.tags.len(),
             eager: start..eager,
             interval: self.interval,
             phase: self.phase(low),

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::condition::{News, Trouble};
-use crate::image::{Polled, TagRef};
+use crate::image::{Found, Polled, TagRef};
 
 /// A poll is over.
-pub(super) fn polled(tag: &TagRef, result: &Result<Polled, Trouble>, elapsed: Duration) {
+pub(super) fn polled(tag: &TagRef, result: &Result<Found, Trouble>, elapsed: Duration) {
     let elapsed_ms = millis(elapsed);
     let registry = tag.host();
     match result {
-        Ok(polled) => {
-            let digest = &polled.digest;
+        Ok(Found { polled: Polled::Manifest(manifest), .. }) => {
+            let digest = &manifest.digest;
             tracing::debug!(event = "polled", %tag, registry, %digest, elapsed_ms, "tag polled");
+        }
+        Ok(Found { polled: Polled::V1(image_id), .. }) => {
+            tracing::debug!(event = "polled", %tag, registry, %image_id, elapsed_ms, "tag polled");
         }
         Err(Trouble { message, .. }) => {
             tracing::debug!(event = "polled", %tag, registry, error = message, elapsed_ms, "tag polled in vain");

@@ -8,7 +8,7 @@
 //!           poller     the loop: a round asks for its tags one after the other
 //!             │ Target
 //!           Resolve    the registry, and gate: no request leaves without a permit of its host's budget
-//!             │ Polled, or Trouble
+//!             │ Found, or Trouble
 //!           poller ──> Observation to whoever decides;  condition: what is told, and how often
 //! ```
 //!

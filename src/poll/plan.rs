@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Limits;
 use crate::image::TagRef;
+use crate::registry::{Depth, Known};
 
 /// Everything that is to be polled.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,6 +35,10 @@ pub struct TagPlan {
     pub interval: Duration,
     /// Whether it cannot wait for its slot, because it was never seen or a trigger has nothing stored.
     pub eager: bool,
+    /// When the index that it points to is looked into.
+    pub depth: Depth,
+    /// What it pointed to when it was last looked at, if it ever was.
+    pub known: Option<Known>,
 }
 
 /// How long polling goes on.

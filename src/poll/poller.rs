@@ -15,8 +15,8 @@ use super::books::{Answer, Books, Ground, prepare};
 use super::clock::Clock;
 use super::progress::Step;
 use super::{Mode, Plan, Resolve, Status, log};
-use crate::image::{Polled, TagRef};
-use crate::registry::Target;
+use crate::image::{Found, Polled, TagRef};
+use crate::registry::{Known, Target};
 
 /// Polls every tag of a plan when it is due.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct Observation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The tag points to this.
-    Resolved(Polled),
+    Resolved(Found),
     /// Nothing is known that was not known before; what went wrong is in the log and the status.
     Unresolved,
 }
@@ -68,13 +68,14 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     /// Dropping it is as good as stopping it.
     pub async fn run(mut self) {
         let clock = Clock::new(self.wall);
-        let (ground, progress) = prepare(self.plan, self.mode, clock.now());
-        let mut books = Books::new(&ground, progress);
+        let (ground, progress, known) = prepare(self.plan, self.mode, clock.now());
+        let mut books = Books::new(&ground, progress, known);
         let asker = Asker { ground: &ground, resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
         loop {
             while let Some(step) = books.begin(clock.now()) {
-                in_flight.push(asker.ask(step));
+                let known = books.known(&step);
+                in_flight.push(asker.ask(step, known));
             }
             let next_due = books.next_due();
             if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
@@ -94,7 +95,10 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                 () = self.observations.closed() => return,
                 Some(answer) = in_flight.next() => {
                     let next = answer.and_then(|answer| books.enter(answer, clock.now(), clock.wall()));
-                    in_flight.extend(next.map(|step| asker.ask(step)));
+                    in_flight.extend(next.map(|step| {
+                        let known = books.known(&step);
+                        asker.ask(step, known)
+                    }));
                 }
                 () = clock.reach(next_due) => {}
             }
@@ -112,20 +116,33 @@ struct Asker<'a, R> {
 impl<R: Resolve> Asker<'_, R> {
     /// Polls one tag. The answer leaves from here and not from the loop: a receiver that is slow holds up polls, but
     /// not commands.
-    async fn ask(&self, step: Step) -> Option<Answer> {
+    async fn ask(&self, step: Step, known: Option<Known>) -> Option<Answer> {
         let host = self.ground.hosts.get(step.host)?;
         let tag = self.ground.tags.get(step.tag)?;
-        let neighbours = self.ground.tags.get(step.neighbours.clone())?;
+        let depth = *self.ground.depths.get(step.tag)?;
+        let target =
+            Target { tag, group: host.group(&self.ground.tags, step.tag), depth, known: known.as_ref() };
         let start = Instant::now();
-        let result = self.resolver.resolve(Target { tag, neighbours }, &host.gate).await;
+        let result = self.resolver.resolve(target, &host.gate).await;
         let elapsed = start.elapsed();
         log::polled(tag, &result, elapsed);
         let (outcome, result) = match result {
-            Ok(polled) => (Outcome::Resolved(polled), Ok(())),
+            Ok(found) => {
+                let known = known_from(&found, known.as_ref());
+                (Outcome::Resolved(found), Ok(known))
+            }
             Err(trouble) => (Outcome::Unresolved, Err(trouble)),
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
         Some(Answer { step, result, elapsed })
     }
+}
+
+/// What need not be looked at again: an index that was read once stays read.
+fn known_from(found: &Found, before: Option<&Known>) -> Option<Known> {
+    let Polled::Manifest(manifest) = &found.polled else { return None };
+    let read_before = before.is_some_and(|known| known.digest == manifest.digest && !known.unread);
+    let unread = manifest.is_index() && found.children.is_none() && !read_before;
+    Some(Known { digest: manifest.digest.clone(), unread })
 }

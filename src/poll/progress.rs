@@ -27,8 +27,6 @@ pub(super) struct Step {
     pub(super) host: usize,
     pub(super) cohort: usize,
     pub(super) tag: usize,
-    /// The tags that follow in the same round.
-    pub(super) neighbours: Range<usize>,
 }
 
 impl Progress {
@@ -117,6 +115,6 @@ impl HostProgress {
 impl Round {
     fn step(&mut self) -> Option<Step> {
         let tag = self.tags.next()?;
-        Some(Step { host: self.host, cohort: self.cohort, tag, neighbours: self.tags.clone() })
+        Some(Step { host: self.host, cohort: self.cohort, tag })
     }
 }

@@ -1,7 +1,7 @@
 //! Whom to ask.
 
 use super::condition::Trouble;
-use crate::image::Polled;
+use crate::image::Found;
 use crate::registry::{self, Gate, Registries, Target};
 
 /// Whoever knows what a tag points to: the registries, or a script in the tests.
@@ -10,11 +10,11 @@ pub trait Resolve {
     ///
     /// # Errors
     /// What went wrong, for this tag alone.
-    fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> impl Future<Output = Result<Polled, Trouble>>;
+    fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> impl Future<Output = Result<Found, Trouble>>;
 }
 
 impl Resolve for Registries {
-    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Polled, Trouble> {
+    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
         // The inherent function of the same name comes first in the search for methods.
         self.resolve(target, gate).await.map_err(|error| Trouble::from(&error))
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::answer::presentable;
 use super::error::Malformed;
-use crate::image::{Digest, Polled};
+use crate::image::{Descriptor, Digest};
 
 /// The version of [`ACCEPT`]. Another set of types can bring another digest for an image that did not move.
 pub(super) const ACCEPT_VERSION: u16 = 1;
@@ -44,17 +44,17 @@ struct Manifest {
 /// The answer to a HEAD; `None` if it does not say enough, so that the body must be looked at.
 ///
 /// An `ETag` is never taken for a digest: Artifactory's is a SHA-1.
-pub(super) fn from_head(headers: &HeaderMap) -> Result<Option<Polled>, Malformed> {
+pub(super) fn from_head(headers: &HeaderMap) -> Result<Option<Descriptor>, Malformed> {
     let Some(media_type) = media_type(headers) else { return Ok(None) };
     if media_type.starts_with(SCHEMA_1) {
         return Err(Malformed::Schema1);
     }
-    Ok(digest(headers).map(|digest| polled(digest, media_type)))
+    Ok(digest(headers).map(|digest| descriptor(digest, media_type)))
 }
 
 /// The answer to a GET. The digest is that of the body; headers about it are wrong too often. Only its algorithm is the
 /// header's, as a HEAD reports the digest so: the two ways of asking must not disagree about an image that did not move.
-pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Polled, Malformed> {
+pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Descriptor, Malformed> {
     let manifest: Manifest = serde_json::from_slice(body)
         .map_err(|error| Malformed::NotAManifest(presentable(&error.to_string())))?;
     let inner = manifest.media_type.as_deref().unwrap_or_default();
@@ -73,11 +73,11 @@ pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Polled, Malf
         Some(Digest::Sha512(_)) => Digest::sha512_of(body),
         Some(Digest::Sha256(_)) | None => Digest::sha256_of(body),
     };
-    Ok(polled(digest, media_type))
+    Ok(descriptor(digest, media_type))
 }
 
-fn polled(digest: Digest, media_type: &str) -> Polled {
-    Polled { digest, media_type: media_type.to_ascii_lowercase().into(), accept_version: ACCEPT_VERSION }
+fn descriptor(digest: Digest, media_type: &str) -> Descriptor {
+    Descriptor { digest, media_type: media_type.to_ascii_lowercase().into(), accept_version: ACCEPT_VERSION }
 }
 
 fn digest(headers: &HeaderMap) -> Option<Digest> {

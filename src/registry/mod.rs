@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::image::{Polled, TagRef};
+use crate::image::{Digest, Found, TagRef};
 
 mod address;
 mod answer;
@@ -62,13 +62,39 @@ pub struct Credentials {
     pub password_file: PathBuf,
 }
 
-/// A tag to resolve, and the tags of the same host that are due soon after it.
+/// A tag to resolve, and what makes that cheap.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The tag that is asked for.
     pub tag: &'a TagRef,
-    /// Tags that will be asked for next: one token can serve them all.
-    pub neighbours: &'a [TagRef],
+    /// The tags of the same host that may share one token, this one among them. Of two targets the groups are the same
+    /// or have nothing in common. Empty for a tag that is asked for alone.
+    pub group: &'a [TagRef],
+    /// When an index is looked into.
+    pub depth: Depth,
+    /// What the tag pointed to at the last look.
+    pub known: Option<&'a Known>,
+}
+
+/// When the index that a tag points to is looked into, which costs a GET (D13). The greater one serves the lesser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Depth {
+    /// Never: any move of its digest counts.
+    #[default]
+    Digest,
+    /// When it has moved.
+    Moves,
+    /// Whenever what is in it is not known.
+    Contents,
+}
+
+/// What a tag pointed to at the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The digest of its manifest or index.
+    pub digest: Digest,
+    /// Whether this is an index nobody looked into.
+    pub unread: bool,
 }
 
 /// Who says when the next request to a host may leave. Every single request asks (invariant 5).
@@ -88,12 +114,12 @@ impl Gate for Open {
 /// The registries, each with its connections, its login and what was learnt about it.
 #[derive(Debug)]
 pub struct Registries {
-    known: Mutex<Known>,
+    hosts: Mutex<Hosts>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    hosts: BTreeMap<Box<str>, Arc<Host>>,
+struct Hosts {
+    by_name: BTreeMap<Box<str>, Arc<Host>>,
     clients: Clients,
     plain_http: PlainHttp,
 }
@@ -122,18 +148,18 @@ impl Registries {
     /// # Errors
     /// If a `ca_file` cannot be read or holds no certificate.
     pub fn new(settings: &[Settings]) -> Result<Self, SetupError> {
-        let mut known = Known { plain_http: PlainHttp::of(settings), ..Known::default() };
+        let mut hosts = Hosts { plain_http: PlainHttp::of(settings), ..Hosts::default() };
         for settings in settings {
-            known.add(settings)?;
+            hosts.add(settings)?;
         }
-        Ok(Self { known: Mutex::new(known) })
+        Ok(Self { hosts: Mutex::new(hosts) })
     }
 
     /// What the tag points to now.
     ///
     /// # Errors
     /// What went wrong, for this tag alone.
-    pub async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Polled, Error> {
+    pub async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Found, Error> {
         let tag = target.tag;
         let explain = |trouble| Error { tag: tag.clone(), trouble };
         let host = self.host(tag.host()).map_err(|error| explain(error.into()))?;
@@ -141,23 +167,23 @@ impl Registries {
     }
 
     fn host(&self, name: &str) -> Result<Arc<Host>, SetupError> {
-        let mut known = self.lock();
-        match known.hosts.get(name) {
+        let mut hosts = self.lock();
+        match hosts.by_name.get(name) {
             Some(host) => Ok(Arc::clone(host)),
-            None => known.add(&Settings::new(name)),
+            None => hosts.add(&Settings::new(name)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Hosts> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl Hosts {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
         let client = self.clients.client(settings)?;
         let host = Arc::new(Host::new(settings, client, self.plain_http.clone()));
-        self.hosts.insert(settings.host.as_str().into(), Arc::clone(&host));
+        self.by_name.insert(settings.host.as_str().into(), Arc::clone(&host));
         Ok(host)
     }
 }

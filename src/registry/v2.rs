@@ -13,27 +13,27 @@ use super::host::Host;
 use super::transport::Reply;
 use super::verdict::{First, Symptom};
 use super::{Gate, manifest};
-use crate::image::{Polled, TagRef};
+use crate::image::{Descriptor, Found, TagRef};
 
 /// The specification asks for four megabytes at least; containers/image and distribution allow four binary ones.
 const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 
 /// What a HEAD brought.
 enum Headed {
-    Answered(Polled),
+    Answered(Descriptor),
     Useless(Symptom, Reply),
 }
 
 /// What the tag points to now.
-pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Polled, Trouble> {
+pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Found, Trouble> {
     let url = host.manifest_url(tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return get(host, url, gate).await,
+        First::Get => return get(host, url, gate).await.map(Found::from),
         First::Head => match head(host, url.clone(), gate).await? {
-            Headed::Answered(polled) => {
+            Headed::Answered(manifest) => {
                 host.verdict().head_answered();
-                return Ok(polled);
+                return Ok(manifest.into());
             }
             Headed::Useless(symptom, reply) if !host.verdict().wants_get(symptom) => {
                 return Err(refusal(reply).await);
@@ -41,16 +41,16 @@ pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Resu
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let polled = get(host, url, gate).await?;
+    let manifest = get(host, url, gate).await?;
     host.verdict().get_answered(symptom, Instant::now());
-    Ok(polled)
+    Ok(manifest.into())
 }
 
 async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble> {
     let reply = host.ask(Method::HEAD, url, gate).await?;
     let symptom = match reply.status().as_u16() {
         200 => match manifest::from_head(reply.headers()).map_err(Trouble::Malformed)? {
-            Some(polled) => return Ok(Headed::Answered(polled)),
+            Some(manifest) => return Ok(Headed::Answered(manifest)),
             None => Symptom::Silent,
         },
         404 => Symptom::NotFound,
@@ -61,7 +61,7 @@ async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble
     Ok(Headed::Useless(symptom, reply))
 }
 
-async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Polled, Trouble> {
+async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Descriptor, Trouble> {
     let mut reply = host.ask(Method::GET, url, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(refusal(reply).await);

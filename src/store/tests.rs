@@ -8,19 +8,19 @@ use tempfile::TempDir;
 use super::recover::{self, Recovery};
 use super::*;
 use crate::controller::{BuildSpec, ConfigKey, ConfigRecord, TagRecord, TriggerKey, TriggerRecord};
-use crate::image::{Digest, Image, Polled, TagRef};
+use crate::image::{Descriptor, Digest, Image, Polled, TagRef};
 
 fn tag(number: usize) -> TagRef {
     format!("registry.test:5000/team/app-{number}:1").parse().unwrap()
 }
 
 fn tag_record(number: usize, content: &str) -> Record {
-    let polled = Polled {
+    let polled = Polled::Manifest(Descriptor {
         digest: Digest::sha256_of(content.as_bytes()),
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         accept_version: 1,
-    };
-    let observed = Image::new(&tag(number), polled);
+    });
+    let observed = Image::new(&tag(number), polled, None);
     let record =
         TagRecord { observed, since: Timestamp::UNIX_EPOCH, earlier: Vec::new(), unwatched_since: None };
     Record::Tag(tag(number), Some(Box::new(record)))

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
-use basewatch::image::{Digest, Polled, TagRef};
-use basewatch::registry::{Error, Gate, Registries, Settings, Target};
+use basewatch::image::{Descriptor, Digest, Polled, TagRef};
+use basewatch::registry::{Depth, Error, Gate, Registries, Settings, Target};
 use tokio::sync::Semaphore;
 
 use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
@@ -17,6 +17,10 @@ mod travel;
 /// Longer than anything here takes, shorter than a person's patience.
 const GENEROUS: Duration = Duration::from_secs(20);
 const TINY: Duration = Duration::from_millis(200);
+
+fn target(tag: &TagRef) -> Target<'_> {
+    Target { tag, group: &[], depth: Depth::Digest, known: None }
+}
 
 /// Lets everything through, and counts.
 #[derive(Default)]
@@ -56,11 +60,14 @@ impl Asker {
         Self { registries: Registries::new(settings).unwrap(), gate: CountingGate::default() }
     }
 
-    async fn ask(&self, tag: &TagRef) -> Result<Polled, Error> {
-        let target = Target { tag, neighbours: &[] };
-        tokio::time::timeout(GENEROUS, self.registries.resolve(target, &self.gate))
+    async fn ask(&self, tag: &TagRef) -> Result<Descriptor, Error> {
+        let found = tokio::time::timeout(GENEROUS, self.registries.resolve(target(tag), &self.gate))
             .await
-            .expect("each exchange has a bound of its own")
+            .expect("each exchange has a bound of its own")?;
+        match found.polled {
+            Polled::Manifest(manifest) => Ok(manifest),
+            Polled::V1(image_id) => panic!("{tag} is an image of a v1 registry: {image_id}"),
+        }
     }
 
     async fn digest(&self, tag: &TagRef) -> Digest {
@@ -114,7 +121,7 @@ async fn no_request_leaves_before_its_permit() {
     let tag = registry.tag("app", "1");
     let registries = Registries::new(&[settings(&registry)]).unwrap();
     let gate = Turnstile(Semaphore::new(0));
-    let mut check = Box::pin(registries.resolve(Target { tag: &tag, neighbours: &[] }, &gate));
+    let mut check = Box::pin(registries.resolve(target(&tag), &gate));
     assert!(futures_util::poll!(check.as_mut()).is_pending());
 
     let opened = Instant::now();

@@ -11,7 +11,7 @@ use super::super::section::At;
 use crate::controller::{
     BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Retry, RunPolicy, Strategy, Supersede, Trigger,
 };
-use crate::image::{ReferenceError, TagRef};
+use crate::image::{Platforms, ReferenceError, TagRef};
 
 /// What every build config of a watch keeps of its ended builds.
 const HISTORY: History = History { successful: 20, failed: 20 };
@@ -46,7 +46,9 @@ impl<'a> Watches<'a> {
             // What is stored belongs to the tag, so two triggers on it would be one in two minds (D11).
             match triggers.iter().find(|(trigger, _)| trigger.tag == tag) {
                 Some((_, first)) => problems.push(same_tag(image, &tag, first)),
-                None => triggers.push((Trigger { tag, named, paused }, &image.place)),
+                None => {
+                    triggers.push((Trigger { tag, named, paused, platforms: Platforms::All }, &image.place));
+                }
             }
         }
         if refused {

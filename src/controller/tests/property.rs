@@ -120,8 +120,8 @@ impl Run {
         use Happening::*;
         match happening {
             See(at, version) => {
-                let polled = image(&version.to_string());
-                self.tell(&Event::Observed { tag: tag(TAGS[*at]), polled });
+                let found = image(&version.to_string());
+                self.tell(&Event::Observed { tag: tag(TAGS[*at]), found });
             }
             Miss(at) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]) }),
             Load(bits) => {
@@ -214,7 +214,7 @@ impl Run {
 
     /// What the controller would do next, whatever that is.
     fn probe(&self) -> Vec<String> {
-        let looks = TAGS.iter().map(|name| Event::Observed { tag: tag(name), polled: image("probe") });
+        let looks = TAGS.iter().map(|name| Event::Observed { tag: tag(name), found: image("probe") });
         let events = looks.chain([Event::Tick, Event::Boot, Event::Release(Release::All)]);
         let answers = events.map(|event| in_words(&self.controller.decide(&event, self.now)).concat());
         answers.chain([format!("{:?}", self.controller.next_tick(self.now))]).collect()

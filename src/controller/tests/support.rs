@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::controller::*;
-use crate::image::{Digest, Identity, Polled, TagRef};
+use crate::image::{Descriptor, Digest, Found, Identity, Platforms, TagRef};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -28,8 +28,13 @@ pub(super) fn digest(version: &str) -> Digest {
 }
 
 /// What a registry answers about a tag that points to `version`.
-pub(super) fn image(version: &str) -> Polled {
-    Polled {
+pub(super) fn image(version: &str) -> Found {
+    manifest(version).into()
+}
+
+/// What names that manifest.
+pub(super) fn manifest(version: &str) -> Descriptor {
+    Descriptor {
         digest: digest(version),
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         accept_version: 1,
@@ -50,7 +55,12 @@ pub(super) fn build(name: &str) -> BuildKey {
 
 /// A `[[watch]]` of these tags with the defaults of a watch; the first is what it builds from.
 pub(super) fn watch(name: &str, tags: &[&str]) -> BuildConfig {
-    let trigger = |name: &&str| Trigger { tag: tag(name), named: (*name).into(), paused: false };
+    let trigger = |name: &&str| Trigger {
+        tag: tag(name),
+        named: (*name).into(),
+        paused: false,
+        platforms: Platforms::All,
+    };
     BuildConfig {
         key: app(name),
         strategy: Strategy {
@@ -189,7 +199,7 @@ impl Mind {
 
     /// A look at a tag finds this version.
     pub(super) fn see(&mut self, name: &str, version: &str) -> Vec<Note> {
-        self.tell(&Event::Observed { tag: tag(name), polled: image(version) })
+        self.tell(&Event::Observed { tag: tag(name), found: image(version) })
     }
 
     /// A look at a tag fails.

@@ -15,7 +15,7 @@ use crate::controller::{
     BuildConfig, BuildKey, BuildSpec, ConfigKey, Controller, Ended, Event, Failure, History, Now, OnFirst,
     OnInterrupt, Outcome, Records, Release, Retry, RunPolicy, Settings, Strategy, Supersede, Trigger,
 };
-use crate::image::{Digest, Polled, TagRef};
+use crate::image::{Descriptor, Digest, Platforms, TagRef};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -61,8 +61,9 @@ impl World {
     }
 
     fn observe(&mut self, tag: &str, seed: u8) {
-        let polled = Polled { digest: digest(seed), media_type: OCI_MANIFEST.into(), accept_version: 1 };
-        self.feed(Event::Observed { tag: tag.parse().unwrap(), polled });
+        let manifest =
+            Descriptor { digest: digest(seed), media_type: OCI_MANIFEST.into(), accept_version: 1 };
+        self.feed(Event::Observed { tag: tag.parse().unwrap(), found: manifest.into() });
     }
 
     fn end(&mut self, build: &str, outcome: Outcome) {
@@ -116,7 +117,12 @@ fn digest(seed: u8) -> Digest {
 }
 
 fn config(key: &str, tags: &[&str]) -> BuildConfig {
-    let trigger = |tag: &&str| Trigger { tag: tag.parse().unwrap(), named: (*tag).into(), paused: false };
+    let trigger = |tag: &&str| Trigger {
+        tag: tag.parse().unwrap(),
+        named: (*tag).into(),
+        paused: false,
+        platforms: Platforms::All,
+    };
     let triggers: Vec<Trigger> = tags.iter().map(trigger).collect();
     let strategy = Strategy {
         from: triggers[0].tag.clone(),

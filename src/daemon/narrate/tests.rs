@@ -48,8 +48,8 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
         |reason| Note::ChangePending { config: config(), tag: tag(), digest: Some(digest(1)), reason };
     let changed = Note::ImageChanged {
         tag: tag(),
-        digest: digest(2),
-        old_digest: digest(1),
+        digest: Some(digest(2)),
+        old_digest: Some(digest(1)),
         fan_out: 30,
         held: 1,
         seen_before: false,
@@ -71,7 +71,7 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
         tail: vec!["oh".into(), "no".into()],
     };
     vec![
-        (Note::TagResolved { tag: tag(), digest: digest(1), reference }, "tag_resolved", "info"),
+        (Note::TagResolved { tag: tag(), digest: Some(digest(1)), reference }, "tag_resolved", "info"),
         (changed, "image_changed", "info"),
         (fired, "trigger_fired", "info"),
         (swallowed, "trigger_swallowed", "info"),

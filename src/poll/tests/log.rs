@@ -115,6 +115,6 @@ async fn an_unchanged_poll_is_a_line_for_debugging_only() {
     assert!(polls.len() >= 5);
     for (_, fields) in polls {
         assert_eq!((&*fields["event"], &*fields["elapsed_ms"]), ("polled", "40"));
-        assert_eq!(fields["digest"], resolved().unwrap().digest.to_string());
+        assert_eq!(fields["digest"], resolved().unwrap().polled.digest().unwrap().to_string());
     }
 }

@@ -78,7 +78,7 @@ async fn a_host_that_hangs_delays_no_other_host_by_a_millisecond() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cohort_is_polled_one_tag_after_the_other_with_the_rest_as_neighbours() {
+async fn a_cohort_is_polled_one_tag_after_the_other() {
     let wide = Limits { max_connections: 16, ..NO_RATE };
     let (script, _) = start(Mode::Once, vec![host("registry.example.com", 20, wide)], Script::steady(SLOWLY))
         .finish()
@@ -86,10 +86,21 @@ async fn a_cohort_is_polled_one_tag_after_the_other_with_the_rest_as_neighbours(
     let asked = script.asked();
     for (position, poll) in asked.iter().enumerate() {
         assert_eq!(poll.at, SLOWLY * position as u32);
-        let rest: Vec<TagRef> = asked.iter().skip(position + 1).map(|poll| poll.tag.clone()).collect();
-        assert_eq!(poll.neighbours, rest);
     }
     assert_eq!(script.most_in_flight("registry.example.com"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_tag_of_a_host_is_in_exactly_one_group_of_tags_that_share_a_token() {
+    let hosts = [host("one.example.com", 60, NO_RATE), host("two.example.com", 10, NO_RATE)];
+    let (script, _) = start(Mode::Once, hosts.to_vec(), Script::steady(SLOWLY)).finish().await;
+    let asked = script.asked();
+    assert!(asked.iter().all(|poll| poll.group.contains(&poll.tag)));
+    let groups: BTreeSet<Vec<TagRef>> = asked.into_iter().map(|poll| poll.group).collect();
+    let mut sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [10, 10, 25, 25]);
+    assert_eq!(groups.into_iter().flatten().collect::<BTreeSet<_>>().len(), 70);
 }
 
 #[tokio::test(start_paused = true)]

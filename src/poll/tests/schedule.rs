@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::support::{MINUTE, NO_RATE, host, known};
 use crate::image::TagRef;
-use crate::poll::cohort::{self, Cohort, gather};
+use crate::poll::cohort::{self, Cohort, Layout, gather};
 use crate::poll::schedule::Schedule;
 use crate::poll::{HostPlan, Mode, TagPlan};
 
@@ -27,9 +27,9 @@ fn every(interval: Duration, mut host: HostPlan) -> HostPlan {
 
 /// The schedule of one host and its tags.
 fn schedule(plan: &HostPlan, now: Duration) -> (Schedule, Vec<TagRef>) {
-    let mut tags = Vec::new();
-    let cohorts = gather(0, plan.clone(), &mut tags);
-    (Schedule::new(cohorts, Mode::Continuous, now), tags)
+    let mut layout = Layout::default();
+    let cohorts = gather(0, plan.clone(), &mut layout);
+    (Schedule::new(cohorts, Mode::Continuous, now), layout.tags)
 }
 
 /// When each tag is due in `from..until`, if a round takes no time.
@@ -85,13 +85,13 @@ proptest! {
     #[test]
     fn every_tag_is_in_one_cohort_of_at_most_twenty(count in 0usize..400) {
         let plan = host("registry.example.com", count, NO_RATE);
-        let mut tags = Vec::new();
-        let cohorts = gather(0, plan.clone(), &mut tags);
+        let mut layout = Layout::default();
+        let cohorts = gather(0, plan.clone(), &mut layout);
         let positions: Vec<usize> = cohorts.iter().flat_map(|cohort| cohort.tags.clone()).collect();
         prop_assert_eq!(positions, (0..count).collect::<Vec<_>>());
         prop_assert!(cohorts.iter().all(|cohort| (1..=cohort::SIZE).contains(&cohort.tags.len())));
         let wanted: BTreeSet<TagRef> = plan.tags.into_iter().map(|plan| plan.tag).collect();
-        prop_assert_eq!(tags.into_iter().collect::<BTreeSet<_>>(), wanted);
+        prop_assert_eq!(layout.tags.into_iter().collect::<BTreeSet<_>>(), wanted);
     }
 
     #[test]
@@ -186,8 +186,8 @@ fn tags_that_cannot_wait_are_due_at_once_and_the_others_in_their_slot() {
 #[test]
 fn once_means_every_tag_at_once_and_never_again() {
     let start = Duration::from_secs(1_800_000_000);
-    let mut tags = Vec::new();
-    let cohorts = gather(0, known(host("registry.example.com", 50, NO_RATE)), &mut tags);
+    let mut layout = Layout::default();
+    let cohorts = gather(0, known(host("registry.example.com", 50, NO_RATE)), &mut layout);
     let mut schedule = Schedule::new(cohorts, Mode::Once, start);
     let mut seen = Vec::new();
     while let Some(round) = schedule.take_due(start) {
@@ -228,7 +228,7 @@ fn no_interval_is_too_short_or_too_long() {
     for interval in [Duration::ZERO, Duration::from_nanos(1), Duration::from_hours(5_000_000), Duration::MAX]
     {
         let plan = every(interval, host("registry.example.com", 1, NO_RATE));
-        let cohorts: Vec<Cohort> = gather(0, plan, &mut Vec::new());
+        let cohorts: Vec<Cohort> = gather(0, plan, &mut Layout::default());
         let coming = cohorts[0].period_after(now);
         assert!(cohorts[0].due(coming) > now, "{interval:?}");
     }

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::image::{Digest, Polled, TagRef};
+use crate::image::{Descriptor, Digest, Found, TagRef};
 use crate::poll::{
     Command, HostPlan, Limits, Mode, Observation, Plan, Poller, Resolve, Status, TagPlan, Trouble,
 };
-use crate::registry::{Gate, Target};
+use crate::registry::{Depth, Gate, Target};
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const NO_RATE: Limits = Limits { max_connections: 2, requests_per_second: None };
@@ -30,6 +30,8 @@ pub(super) fn host(name: &str, count: usize, limits: Limits) -> HostPlan {
         tag: format!("{name}/app-{number}:1").parse().unwrap(),
         interval: MINUTE,
         eager: true,
+        depth: Depth::Digest,
+        known: None,
     };
     HostPlan { host: name.to_owned(), limits, credential: None, tags: (0..count).map(tag).collect() }
 }
@@ -40,12 +42,13 @@ pub(super) fn known(mut host: HostPlan) -> HostPlan {
     host
 }
 
-pub(super) fn resolved() -> Result<Polled, Trouble> {
+pub(super) fn resolved() -> Result<Found, Trouble> {
     let digest = Digest::sha256_of(b"manifest");
-    Ok(Polled { digest, media_type: "application/vnd.oci.image.manifest.v1+json".into(), accept_version: 1 })
+    let media_type = "application/vnd.oci.image.manifest.v1+json".into();
+    Ok(Descriptor { digest, media_type, accept_version: 1 }.into())
 }
 
-pub(super) fn trouble(kind: &'static str) -> Result<Polled, Trouble> {
+pub(super) fn trouble(kind: &'static str) -> Result<Found, Trouble> {
     Err(Trouble { kind, message: format!("registry answered: {kind}") })
 }
 
@@ -55,11 +58,11 @@ pub(super) struct Asked {
     /// Since the start.
     pub(super) at: Duration,
     pub(super) tag: TagRef,
-    pub(super) neighbours: Vec<TagRef>,
+    pub(super) group: Vec<TagRef>,
 }
 
 /// How long an answer takes and what it says, given the tag and how often it was asked before.
-type Answer = dyn Fn(&TagRef, usize) -> (Duration, Result<Polled, Trouble>) + Send + Sync;
+type Answer = dyn Fn(&TagRef, usize) -> (Duration, Result<Found, Trouble>) + Send + Sync;
 
 /// The registry.
 pub(super) struct Script {
@@ -74,7 +77,7 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(
-        answer: impl Fn(&TagRef, usize) -> (Duration, Result<Polled, Trouble>) + Send + Sync + 'static,
+        answer: impl Fn(&TagRef, usize) -> (Duration, Result<Found, Trouble>) + Send + Sync + 'static,
     ) -> Self {
         Self {
             start: Instant::now(),
@@ -122,7 +125,7 @@ impl Script {
 }
 
 impl Resolve for Script {
-    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Polled, Trouble> {
+    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
         let host = target.tag.host().to_owned();
         {
             let mut in_flight = self.in_flight.lock().unwrap();
@@ -135,8 +138,8 @@ impl Resolve for Script {
             self.permits.lock().unwrap().push(self.start.elapsed());
         }
         let (wait, result) = (self.answer)(target.tag, self.asked_of(target.tag).len());
-        let (tag, neighbours) = (target.tag.clone(), target.neighbours.to_vec());
-        self.asked.lock().unwrap().push(Asked { at: self.start.elapsed(), tag, neighbours });
+        let (tag, group) = (target.tag.clone(), target.group.to_vec());
+        self.asked.lock().unwrap().push(Asked { at: self.start.elapsed(), tag, group });
         sleep(wait).await;
         self.in_flight.lock().unwrap().entry(host).or_default().0 -= 1;
         result

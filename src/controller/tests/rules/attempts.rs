@@ -265,7 +265,7 @@ fn a_build_id_is_made_of_the_store_and_the_name_and_of_nothing_else() {
     let mut elsewhere = Controller::new(Uuid::from_u128(2), Records::default());
     let load = Event::Load { settings: settings([retrying(1)]).into(), after_loss: false };
     elsewhere.apply(&elsewhere.decide(&load, dawn()));
-    let look = Event::Observed { tag: tag("debian"), polled: image("A") };
+    let look = Event::Observed { tag: tag("debian"), found: image("A") };
     elsewhere.apply(&elsewhere.decide(&look, dawn()));
     let other = elsewhere.records().builds[&build("app-1")].id;
     assert_ne!(other, mind.build("app-1").id, "a new store never reuses an id of a lost one");

@@ -4,7 +4,7 @@ use std::iter;
 
 use crate::controller::tests::support::*;
 use crate::controller::*;
-use crate::image::Polled;
+use crate::image::{Descriptor, Polled};
 
 /// The tag, fan-out, held and seen-before of the `image_changed` lines in `notes`.
 fn image_changes(notes: &[Note]) -> Vec<(String, usize, usize, bool)> {
@@ -41,7 +41,7 @@ fn an_unchanged_look_is_nothing_at_all() {
     mind.see("debian", "A");
     mind.see("debian", "B");
     mind.pass(PATIENCE);
-    let look = Event::Observed { tag: tag("debian"), polled: image("B") };
+    let look = Event::Observed { tag: tag("debian"), found: image("B") };
     assert!(mind.controller.decide(&look, mind.now).is_empty());
 }
 
@@ -51,7 +51,7 @@ fn the_first_look_after_a_restart_stores_nothing_if_nothing_moved() {
     mind.see("debian", "A");
     mind.complete("app-1");
     mind.restart();
-    let look = Event::Observed { tag: tag("debian"), polled: image("A") };
+    let look = Event::Observed { tag: tag("debian"), found: image("A") };
     assert!(!mind.step(&look).is_durable());
     assert!(!mind.step(&Event::Tick).is_durable());
 }
@@ -206,11 +206,11 @@ fn another_media_type_for_the_same_digest_fires_nothing() {
     mind.see("debian", "A");
     mind.complete("app-1");
     let index = "application/vnd.oci.image.index.v1+json".into();
-    let polled = Polled { media_type: index, accept_version: 2, ..image("A") };
-    let notes = mind.tell(&Event::Observed { tag: tag("debian"), polled: polled.clone() });
+    let manifest = Descriptor { media_type: index, accept_version: 2, ..manifest("A") };
+    let notes = mind.tell(&Event::Observed { tag: tag("debian"), found: manifest.clone().into() });
     assert!(notes.is_empty());
     assert_eq!(mind.builds(), ["app-1 Complete"]);
-    assert_eq!(mind.controller.records().tags[&tag("debian")].observed.polled, polled);
+    assert_eq!(mind.controller.records().tags[&tag("debian")].observed.polled, Polled::Manifest(manifest));
 }
 
 #[test]

@@ -133,13 +133,13 @@ fn a_group_that_could_not_be_stored_is_taken_back_as_a_whole() {
     let mut mind = Mind::start([watch("app", &["debian"]), watch("lib", &["debian", "node"])]);
     mind.see("debian", "A");
     let events = [
-        Event::Observed { tag: tag("node"), polled: image("A") },
+        Event::Observed { tag: tag("node"), found: image("A") },
         Event::Tick,
         Event::Tick,
         Event::Ended(ended(build("app-1"), 1, failure())),
         Event::Load { settings: settings([watch("lib", &["debian"])]).into(), after_loss: false },
         Event::Tick,
-        Event::Observed { tag: tag("debian"), polled: image("B") },
+        Event::Observed { tag: tag("debian"), found: image("B") },
         Event::Drain,
         Event::Tick,
     ];

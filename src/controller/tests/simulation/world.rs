@@ -101,7 +101,7 @@ impl World {
 
     /// What a look at one of [`TAGS`] finds.
     pub(super) fn observe(&self, at: usize) -> Event {
-        Event::Observed { tag: tag(TAGS[at]), polled: image(&self.tags[at]) }
+        Event::Observed { tag: tag(TAGS[at]), found: image(&self.tags[at]) }
     }
 
     /// The whole group reaches the disk: what builds are given first, then the records that name them.

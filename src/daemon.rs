@@ -6,6 +6,7 @@
 pub mod answer;
 mod engine;
 mod narrate;
+mod pulse;
 mod reply;
 mod serve;
 mod settings;
@@ -26,9 +27,11 @@ use crate::poll::{HostPlan, Mode, Plan, Poller, TagPlan};
 use crate::registry::{Depth, Known, Registries};
 use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
+use crate::systemd::Manager;
 use crate::{config, control};
 
 use engine::{Engine, GROUP};
+use pulse::Pulse;
 use serve::{Daemon, Inbox};
 
 pub use crate::runner::INHERITED;
@@ -47,6 +50,8 @@ pub struct Options {
     pub once: bool,
     /// The variables that builds inherit, read at the edge.
     pub inherited: Vec<(String, String)>,
+    /// Who started the daemon and wants to know how it is doing.
+    pub manager: Manager,
 }
 
 /// How a run ended.
@@ -118,6 +123,9 @@ async fn start(
         observations: observations_in,
         summaries: reply::hourly(),
     };
+    let mut pulse = Pulse::new(options.manager.clone());
+    let tags = settings.tags.iter().map(|watched| &watched.tag);
+    pulse.watch(tags, |tag| engine.controller.records().tags.contains_key(tag));
     let daemon = Daemon {
         engine,
         runner,
@@ -130,6 +138,7 @@ async fn start(
         last_polling: answer::Polling::default(),
         draining: false,
         unresolved: false,
+        pulse,
     };
     let ending = daemon.serve().await;
     drop(stopping);

@@ -13,4 +13,5 @@ pub mod poll;
 pub mod registry;
 pub mod runner;
 pub mod store;
+pub mod systemd;
 mod text;

@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::validate::{secret_files, unusable};
 use super::{Exit, Global, runtime, socket};
 use crate::daemon::{self, Ending, Options};
+use crate::systemd::{self, Manager};
 use crate::{config, logging};
 
 /// How long a daemon that has ended waits for what its threads are at.
@@ -26,6 +28,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        systemd::close_strays().context("read /proc/self/fdinfo, for what builds must not be given")?;
         // Builds run in directories of their own, where a relative path leads elsewhere; and a record outlives the
         // directory that this daemon happens to be started in.
         let config = std::path::absolute(global.config_file())?;
@@ -53,8 +56,22 @@ impl Run {
         let socket = std::path::absolute(listen_at(global, settings, &state_dir))?;
         let inherited = daemon::INHERITED.iter();
         let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        Ok(Options { state_dir, socket, config, once: self.once, inherited: inherited.collect() })
+        let inherited = inherited.collect();
+        Ok(Options { state_dir, socket, config, once: self.once, inherited, manager: manager() })
     }
+}
+
+/// The daemon does its work without one too.
+fn manager() -> Manager {
+    let name = std::env::var_os(systemd::SOCKET_VARIABLE);
+    Manager::at(name.as_deref()).unwrap_or_else(|error| {
+        tracing::warn!(
+            event = "service_manager_unreachable",
+            error = format!("{}: {error}", systemd::SOCKET_VARIABLE),
+            "cannot tell the service manager how the daemon is doing"
+        );
+        Manager::default()
+    })
 }
 
 fn state_dir(global: &Global, settings: &daemon::Settings) -> PathBuf {

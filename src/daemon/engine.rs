@@ -233,6 +233,11 @@ impl Engine {
         Some(StoreTrouble { for_ms: millis(trouble.since.elapsed()), error: trouble.error.clone() })
     }
 
+    /// What the store said when it last did not take what was decided, if that is still so.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|trouble| trouble.error.as_str())
+    }
+
     /// How many builds run.
     pub(super) fn running(&self) -> usize {
         self.controller.live_builds().filter(|(_, build)| build.phase == Phase::Running).count()

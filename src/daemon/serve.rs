@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, sleep_until};
 
 use super::engine::{Engine, GROUP};
+use super::pulse::{Pulse, Work};
 use super::words::millis;
 use super::{Ending, Options, answer};
 use crate::controller::Event;
@@ -34,6 +35,8 @@ pub(super) struct Daemon {
     pub(super) draining: bool,
     /// Whether a tag could not be resolved, for `run --once`.
     pub(super) unresolved: bool,
+    /// What the service manager is told.
+    pub(super) pulse: Pulse,
 }
 
 /// Everything that comes in.
@@ -55,13 +58,21 @@ enum Input {
     Summary,
     /// Something waited for this instant.
     Time,
+    /// The service manager may be told how things are.
+    Pulse,
 }
 
 impl Inbox {
     /// Waits for the next thing. Cancel safe: nothing is taken from a channel unless it is returned.
     ///
     /// While the store is in trouble (`events` is false) events and observations stay where they are.
-    async fn next(&mut self, events: bool, polling: bool, wake: Option<Instant>) -> Input {
+    async fn next(
+        &mut self,
+        events: bool,
+        polling: bool,
+        wake: Option<Instant>,
+        pulse: Option<Instant>,
+    ) -> Input {
         let (mut new_events, mut observations) = (Vec::new(), Vec::new());
         tokio::select! {
             biased;
@@ -73,6 +84,7 @@ impl Inbox {
             }
             _ = self.summaries.tick() => Input::Summary,
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Input::Time,
+            () = sleep_until(pulse.unwrap_or_else(Instant::now)), if pulse.is_some() => Input::Pulse,
         }
     }
 }
@@ -81,6 +93,7 @@ impl Daemon {
     /// Takes things in until it is time to stop, then drains.
     pub(super) async fn serve(mut self) -> anyhow::Result<Ending> {
         let mut stopped = false;
+        self.pulse.ready(work(&self.engine, self.draining)).await;
         while !self.is_done() {
             let input = self.next().await;
             if matches!(input, Input::Stop) {
@@ -97,6 +110,9 @@ impl Daemon {
             let hopeless = self.options.once && self.engine.failed_tries() >= TRIES_OF_ONCE;
             anyhow::ensure!(!hopeless, "the state cannot be stored: run it again once the disk is mended");
         }
+        if !stopped {
+            self.pulse.stopping(work(&self.engine, self.draining)).await;
+        }
         let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
         self.engine.close().await;
         tracing::info!(event = "stopped", "stopped");
@@ -105,10 +121,13 @@ impl Daemon {
 
     async fn next(&mut self) -> Input {
         let (events, wake) = (self.engine.takes_events(), self.engine.wake_at());
-        self.inbox.next(events, self.polling, wake).await
+        self.inbox.next(events, self.polling, wake, self.pulse.due()).await
     }
 
     async fn take(&mut self, input: Input) {
+        if !matches!(input, Input::Pulse) {
+            self.pulse.stir();
+        }
         match input {
             Input::Question(question) => self.answer(question).await,
             Input::Events(events) => self.engine.step(events).await,
@@ -120,11 +139,17 @@ impl Daemon {
             Input::Summary => self.summarize().await,
             // The caller's to take.
             Input::Stop => {}
+            // Told below, as where so much comes in that nobody ever waits.
+            Input::Pulse => {}
+        }
+        if self.pulse.is_due() {
+            self.pulse.tell(work(&self.engine, self.draining)).await;
         }
     }
 
     fn event_of(&mut self, observation: Observation) -> Event {
         let tag = observation.tag;
+        self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
         match observation.outcome {
             poll::Outcome::Resolved(found) => Event::Observed { tag, found },
             poll::Outcome::Unresolved => {
@@ -151,6 +176,7 @@ impl Daemon {
         self.last_polling = self.ask_poller().await;
         self.last_polling.tags.values_mut().for_each(|tag| tag.next_poll = None);
         (self.polling, self.draining) = (false, true);
+        self.pulse.stopping(work(&self.engine, self.draining)).await;
         // A poller that is gone already needs no word.
         let _ = self.commands.try_send(poll::Command::Stop);
         self.engine.step(vec![Event::Drain]).await;
@@ -173,6 +199,13 @@ impl Daemon {
         }
         self.engine.step(last).await;
     }
+}
+
+/// What the daemon is at.
+fn work(engine: &Engine, draining: bool) -> Work<'_> {
+    let running = engine.running();
+    let waiting = engine.controller.live_builds().count().saturating_sub(running);
+    Work { running, waiting, draining, store_trouble: engine.trouble() }
 }
 
 async fn drain(runner: Exec, patience: Duration) {

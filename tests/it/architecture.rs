@@ -12,6 +12,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("image", &[]),
     ("failpoint", &[]),
+    ("systemd", &[]),
     ("logging", &[]),
     ("controller", &["image"]),
     ("registry", &["image"]),
@@ -20,7 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("runner", &["controller", "image", "logging", "failpoint"]),
     ("config", &["image", "controller", "registry", "poll", "daemon", "logging"]),
     ("control", &["controller", "image"]),
-    ("cli", &["config", "control", "daemon", "image", "logging", "registry"]),
+    ("cli", &["config", "control", "daemon", "image", "logging", "registry", "systemd"]),
     (
         "daemon",
         &[
@@ -34,6 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "registry",
             "runner",
             "store",
+            "systemd",
         ],
     ),
 ];

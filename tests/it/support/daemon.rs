@@ -84,7 +84,23 @@ impl Home {
 
     /// Starts a daemon that may not come up.
     pub(crate) fn spawn(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Daemon {
-        let mut command = self.command(&["run"]);
+        Self::launch(self.command(&["run"]), arguments, environment)
+    }
+
+    /// As [`Home::spawn`], by a shell that first does as `script` says.
+    pub(crate) fn spawn_after(&self, script: &str, environment: &[(&str, &str)]) -> Daemon {
+        let run = self.command(&["run"]);
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .arg("-c")
+            .arg(format!("{script}\nexec \"$@\""))
+            .arg("sh")
+            .arg(run.get_program())
+            .args(run.get_args());
+        Self::launch(shell, &[], environment)
+    }
+
+    fn launch(mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Daemon {
         let child = command
             .args(arguments)
             .envs(environment.iter().copied())

@@ -14,8 +14,17 @@ help: ## list what can be made
 build: ## compile the release binary
 	cargo build --locked --release
 
-install: ## copy what `make build` made to $(DESTDIR)$(PREFIX)/bin
+# The unit names its program by its whole path. The configuration is left to whoever installs.
+install: ## copy what `make build` made, the units and the documents below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 "$${CARGO_TARGET_DIR:-target}/release/basewatch" "$(DESTDIR)$(PREFIX)/bin/basewatch"
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system" "$(DESTDIR)$(PREFIX)/lib/sysusers.d"
+	sed 's,/usr/\(bin/basewatch\|share/doc\),$(PREFIX)/\1,' systemd/basewatch.service \
+		| install -m 0644 /dev/stdin "$(DESTDIR)$(PREFIX)/lib/systemd/system/basewatch.service"
+	install -m 0644 systemd/basewatch.sysusers.conf "$(DESTDIR)$(PREFIX)/lib/sysusers.d/basewatch.conf"
+	install -d "$(DESTDIR)$(PREFIX)/share/doc/basewatch/examples"
+	install -m 0644 README.md docs/*.md config/basewatch.toml systemd/hardened.conf \
+		"$(DESTDIR)$(PREFIX)/share/doc/basewatch"
+	install -m 0644 config/examples/*.toml "$(DESTDIR)$(PREFIX)/share/doc/basewatch/examples"
 
 demo: ## watch basewatch at work against a real registry, in under a minute
 	tests/demo.sh
@@ -48,4 +57,4 @@ test-failpoints: tools ## run all tests again with the failure points compiled i
 	cargo test --locked --features failpoints --lib --bins --tests
 
 tools: ## fetch the programs the tests need
-	tests/bin/fetch-tools.sh docker-registry skopeo htpasswd openssl
+	tests/bin/fetch-tools.sh docker-registry skopeo htpasswd openssl systemd-analyze

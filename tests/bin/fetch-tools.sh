@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches those of the named programs that are missing: fetch-tools.sh docker-registry|skopeo|htpasswd|openssl...
+# Fetches those of the named programs that are missing: fetch-tools.sh docker-registry|skopeo|htpasswd|openssl|systemd-analyze|valgrind...
 #
 # docker-registry is only unpacked, into tests/.cache: installing its package would start a service.
 # The others come by apt-get install; none of them starts anything.
@@ -63,7 +63,8 @@ for program in "$@"; do
         [[ -n ${BASEWATCH_TEST_DOCKER_REGISTRY:-} || -x $cache/docker-registry ]] || unpack_docker_registry
         ;;
     htpasswd) command -v htpasswd >/dev/null || install_package htpasswd apache2-utils ;;
-    skopeo | openssl) command -v "$program" >/dev/null || install_package "$program" "$program" ;;
+    systemd-analyze) command -v systemd-analyze >/dev/null || install_package systemd-analyze systemd ;;
+    skopeo | openssl | valgrind) command -v "$program" >/dev/null || install_package "$program" "$program" ;;
     *)
         say "unknown program: $program"
         exit 2

@@ -9,6 +9,8 @@ use crate::support::fake_registry::{FakeRegistry, Fault};
 use crate::support::service_manager::ServiceManager;
 use crate::support::watch_list::{Watch, watch_list};
 
+mod units;
+
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

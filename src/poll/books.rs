@@ -1,103 +1,61 @@
 //! What is known about every tag and every host while polling goes on.
 
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::cohort::{Layout, gather};
 use super::condition::{Health, Trouble};
-use super::gate::HostGate;
+use super::ground::{Ground, Host, Laid, lay};
 use super::log;
 use super::progress::{Progress, Step};
 use super::schedule::Schedule;
-use super::{HostStatus, Limits, Mode, Plan, Status, TagStatus};
+use super::{HostStatus, Mode, Plan, Status, TagStatus};
 use crate::image::TagRef;
-use crate::registry::{Depth, Known};
+use crate::registry::Known;
 
-/// How many tags may share a token. Fewer than a cohort would waste tokens, many more would not fit in a header.
-const GROUP: usize = 25;
-
-/// What never changes: polls in flight borrow it.
+/// The books that the loop keeps.
 #[derive(Debug)]
-pub(super) struct Ground {
-    /// Host by host, cohort by cohort.
-    pub(super) tags: Vec<TagRef>,
+pub(super) struct Books {
+    pub(super) ground: Arc<Ground>,
+    pub(super) mode: Mode,
+    pub(super) progress: Progress,
     /// As long as the tags.
-    pub(super) depths: Vec<Depth>,
-    /// In the order of the plan.
-    pub(super) hosts: Vec<Host>,
+    pub(super) health: Vec<Health>,
+    /// As long as the tags.
+    pub(super) known: Vec<Option<Known>>,
+    /// As long as the tags: which the plan says cannot wait.
+    pub(super) eager: Vec<bool>,
 }
 
-/// One host.
+/// A poll to be made.
 #[derive(Debug)]
-pub(super) struct Host {
-    name: String,
-    limits: Limits,
-    tags: Range<usize>,
-    /// The one way to its budget.
-    pub(super) gate: HostGate,
-}
-
-/// What changes with every poll.
-#[derive(Debug)]
-pub(super) struct Books<'a> {
-    ground: &'a Ground,
-    progress: Progress,
-    /// As long as the tags.
-    health: Vec<Health>,
-    /// As long as the tags.
-    known: Vec<Option<Known>>,
+pub(super) struct Question {
+    pub(super) ground: Arc<Ground>,
+    pub(super) step: Step,
+    /// What the tag pointed to at the last look.
+    pub(super) known: Option<Known>,
 }
 
 /// A poll that is over.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// Which tag was polled.
-    pub(super) step: Step,
+    /// The round that it belongs to.
+    pub(super) round: u64,
     /// What the tag points to, which the next look need not look into again.
     pub(super) result: Result<Option<Known>, Trouble>,
     /// How long it took.
     pub(super) elapsed: Duration,
 }
 
-impl Host {
-    /// The tags that share a token with the one at `position`: blocks of what is polled one after the other, so that each
-    /// tag belongs to exactly one and a round needs one token for each.
-    pub(super) fn group<'t>(&self, tags: &'t [TagRef], position: usize) -> &'t [TagRef] {
-        let first = position - position.saturating_sub(self.tags.start) % GROUP;
-        tags.get(first..(first + GROUP).min(self.tags.end)).unwrap_or_default()
-    }
-}
-
-/// Lays `plan` out, to be polled from `now` on.
-pub(super) fn prepare(plan: Plan, mode: Mode, now: Duration) -> (Ground, Progress, Vec<Option<Known>>) {
-    let mut layout = Layout::default();
-    let mut hosts = Vec::with_capacity(plan.hosts.len());
-    let mut cohorts = Vec::new();
-    for (position, host) in plan.hosts.into_iter().enumerate() {
-        let (name, limits, first) = (host.host.clone(), host.limits, layout.tags.len());
-        cohorts.extend(gather(position, host, &mut layout));
-        let tags = first..layout.tags.len();
-        hosts.push(Host { name, limits, tags, gate: HostGate::new(limits) });
-    }
-    let Layout { tags, depths, known } = layout;
-    let ground = Ground { tags, depths, hosts };
-    let connections = ground.hosts.iter().map(|host| host.limits.max_connections);
-    let progress = Progress::new(Schedule::new(cohorts, mode, now), connections);
-    (ground, progress, known)
-}
-
-impl<'a> Books<'a> {
-    /// Nothing was polled yet.
-    pub(super) fn new(ground: &'a Ground, progress: Progress, known: Vec<Option<Known>>) -> Self {
+impl Books {
+    /// Lays `plan` out, to be polled from `now` on. Nothing was polled yet.
+    pub(super) fn new(plan: Plan, mode: Mode, now: Duration) -> Self {
+        let Laid { ground, cohorts, known, eager } = lay(plan, |_| None);
+        let connections = ground.hosts.iter().map(|host| host.limits.max_connections);
+        let progress = Progress::new(Schedule::new(cohorts, mode, now), connections);
         let health = ground.tags.iter().map(|_| Health::default()).collect();
-        Self { ground, progress, health, known }
-    }
-
-    /// What the tag of `step` pointed to at the last look.
-    pub(super) fn known(&self, step: &Step) -> Option<Known> {
-        self.known.get(step.tag)?.clone()
+        Self { ground: Arc::new(ground), mode, progress, health, known, eager }
     }
 
     /// When something is due that was not due before.
@@ -106,13 +64,43 @@ impl<'a> Books<'a> {
     }
 
     /// A tag to poll because it is due by `now`; to be asked again until there is none.
-    pub(super) fn begin(&mut self, now: Duration) -> Option<Step> {
-        self.progress.begin(now)
+    pub(super) fn begin(&mut self, now: Duration) -> Option<Question> {
+        let step = self.progress.begin(now)?;
+        Some(self.question(step))
+    }
+
+    /// All polls in flight, to be made anew.
+    pub(super) fn again(&self) -> impl Iterator<Item = Question> {
+        self.progress.going().map(|step| self.question(step))
+    }
+
+    /// These tags are due now, or all if none is named. Answers how many are.
+    pub(super) fn ask(&mut self, tags: &[TagRef]) -> usize {
+        let mut positions: Vec<usize> = if tags.is_empty() {
+            (0..self.ground.tags.len()).collect()
+        } else {
+            let positions = self.ground.positions();
+            tags.iter().filter_map(|tag| positions.get(tag).copied()).collect()
+        };
+        positions.sort_unstable();
+        positions.dedup();
+        self.due_now(&positions);
+        positions.len()
+    }
+
+    /// The tags at these positions, in order, are due now.
+    pub(super) fn due_now(&mut self, positions: &[usize]) {
+        let ground = &self.ground;
+        for of_host in positions.chunk_by(|before, after| ground.host_of(*before) == ground.host_of(*after)) {
+            let host = of_host.first().map_or(0, |first| ground.host_of(*first));
+            self.progress.ask(host, of_host);
+        }
     }
 
     /// Enters a poll that ended at `now`, tells what is news, and says what to poll in its place.
-    pub(super) fn enter(&mut self, answer: Answer, now: Duration, wall: Timestamp) -> Option<Step> {
-        let Answer { step, result, elapsed } = answer;
+    pub(super) fn enter(&mut self, answer: Answer, now: Duration, wall: Timestamp) -> Option<Question> {
+        let Answer { round, result, elapsed } = answer;
+        let step = self.progress.current(round)?;
         let result = result.map(|found| {
             if let Some(known) = self.known.get_mut(step.tag) {
                 *known = found;
@@ -122,7 +110,13 @@ impl<'a> Books<'a> {
         if let (Some(news), Some(tag)) = (news, self.ground.tags.get(step.tag)) {
             log::news(tag, &news, self.progress.next_poll(&step, now), elapsed);
         }
-        self.progress.advance(&step, now)
+        let next = self.progress.advance(&step, now)?;
+        Some(self.question(next))
+    }
+
+    fn question(&self, step: Step) -> Question {
+        let known = self.known.get(step.tag).cloned().flatten();
+        Question { ground: Arc::clone(&self.ground), step, known }
     }
 
     /// How everything is doing.

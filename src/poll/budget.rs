@@ -32,6 +32,15 @@ impl Budget {
         Self { gap, ahead: gap.saturating_mul(burst(limits).saturating_sub(1)), next: Duration::ZERO }
     }
 
+    /// Other limits hold from `now` on; the requests that are ahead of the rate are as many as before.
+    pub(super) fn limit(&mut self, limits: Limits, now: Duration) {
+        let spent = self.next.saturating_sub(now);
+        let fresh = Self::new(limits);
+        let requests = if self.gap.is_zero() { 0.0 } else { spent.div_duration_f64(self.gap) };
+        let still_spent = Duration::try_from_secs_f64(fresh.gap.as_secs_f64() * requests);
+        *self = Self { next: now.saturating_add(still_spent.unwrap_or_default()), ..fresh };
+    }
+
     /// Spends one request at the monotonic instant `now`.
     ///
     /// # Errors

@@ -40,7 +40,9 @@ pub(super) struct Cohort {
 pub(super) struct Layout {
     pub(super) tags: Vec<TagRef>,
     pub(super) depths: Vec<Depth>,
+    pub(super) intervals: Vec<Duration>,
     pub(super) known: Vec<Option<Known>>,
+    pub(super) eager: Vec<bool>,
 }
 
 /// Lays the tags of `plan` out, cohort by cohort.
@@ -118,6 +120,8 @@ impl Group<'_> {
         let eager = start + members.iter().filter(|member| member.tag.eager).count();
         self.layout.tags.extend(members.iter().map(|member| member.tag.tag.clone()));
         self.layout.depths.extend(members.iter().map(|member| member.tag.depth));
+        self.layout.intervals.extend(members.iter().map(|member| member.tag.interval));
+        self.layout.eager.extend(members.iter().map(|member| member.tag.eager));
         self.layout.known.extend(members.iter_mut().map(|member| member.tag.known.take()));
         self.cohorts.push(Cohort {
             host: self.host,

@@ -1,6 +1,6 @@
 //! The loop: waits until a tag is due, asks, hands the answer on.
 //!
-//! One task for everything. What is in flight borrows the tags and the budgets, which never change; the loop alone
+//! One task for everything. What is in flight holds the tags and the budgets as they were when it began; the loop alone
 //! keeps the books.
 
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::books::{Answer, Books, Ground, prepare};
+use super::books::{Answer, Books, Question};
 use super::clock::Clock;
-use super::progress::Step;
+use super::progress::Carried;
 use super::{Mode, Plan, Resolve, Status, log};
 use crate::image::{Found, Polled, TagRef};
 use crate::registry::{Known, Target};
@@ -58,6 +58,17 @@ pub enum Outcome {
 pub enum Command {
     /// How is everything doing?
     Status(oneshot::Sender<Status>),
+    /// Poll these tags now, or all if none is named, within the budgets of their hosts. The answer is how many are due
+    /// now; each is asked once, and its slot stays where it is.
+    Poll {
+        /// Tags of the plan; others are passed over.
+        tags: Vec<TagRef>,
+        /// How many.
+        reply: oneshot::Sender<usize>,
+    },
+    /// Go on with another plan: what is known about its tags and hosts stays known, what is in flight goes on, and what
+    /// is due stays due. Without effect with [`Mode::Once`].
+    Replan(Plan),
     /// Polls in flight are dropped: a poll changes nothing, so nothing is lost.
     Stop,
 }
@@ -68,14 +79,12 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     /// Dropping it is as good as stopping it.
     pub async fn run(mut self) {
         let clock = Clock::new(self.wall);
-        let (ground, progress, known) = prepare(self.plan, self.mode, clock.now());
-        let mut books = Books::new(&ground, progress, known);
-        let asker = Asker { ground: &ground, resolver: &*self.resolver, observations: &self.observations };
+        let mut books = Books::new(self.plan, self.mode, clock.now());
+        let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
         loop {
-            while let Some(step) = books.begin(clock.now()) {
-                let known = books.known(&step);
-                in_flight.push(asker.ask(step, known));
+            while let Some(question) = books.begin(clock.now()) {
+                in_flight.push(asker.ask(question));
             }
             let next_due = books.next_due();
             if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
@@ -86,19 +95,22 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(Command::Status(reply)) => {
-                        // Who asked may have gone away.
-                        let _ = reply.send(books.status(clock.now()));
-                    }
+                    // Who asked may have gone away.
+                    Some(Command::Status(reply)) => drop(reply.send(books.status(clock.now()))),
+                    Some(Command::Poll { tags, reply }) => drop(reply.send(books.ask(&tags))),
+                    Some(Command::Replan(plan)) => match books.replan(plan, clock.now()) {
+                        Carried::Everything => {}
+                        Carried::NotAll => {
+                            in_flight.clear();
+                            in_flight.extend(books.again().map(|question| asker.ask(question)));
+                        }
+                    },
                     Some(Command::Stop) | None => return,
                 },
                 () = self.observations.closed() => return,
                 Some(answer) = in_flight.next() => {
                     let next = answer.and_then(|answer| books.enter(answer, clock.now(), clock.wall()));
-                    in_flight.extend(next.map(|step| {
-                        let known = books.known(&step);
-                        asker.ask(step, known)
-                    }));
+                    in_flight.extend(next.map(|question| asker.ask(question)));
                 }
                 () = clock.reach(next_due) => {}
             }
@@ -108,7 +120,6 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
 
 /// What a poll needs.
 struct Asker<'a, R> {
-    ground: &'a Ground,
     resolver: &'a R,
     observations: &'a mpsc::Sender<Observation>,
 }
@@ -116,14 +127,14 @@ struct Asker<'a, R> {
 impl<R: Resolve> Asker<'_, R> {
     /// Polls one tag. The answer leaves from here and not from the loop: a receiver that is slow holds up polls, but
     /// not commands.
-    async fn ask(&self, step: Step, known: Option<Known>) -> Option<Answer> {
-        let host = self.ground.hosts.get(step.host)?;
-        let tag = self.ground.tags.get(step.tag)?;
-        let depth = *self.ground.depths.get(step.tag)?;
-        let target =
-            Target { tag, group: host.group(&self.ground.tags, step.tag), depth, known: known.as_ref() };
+    async fn ask(&self, question: Question) -> Option<Answer> {
+        let Question { ground, step, known } = question;
+        let host = ground.hosts.get(step.host)?;
+        let tag = ground.tags.get(step.tag)?;
+        let depth = *ground.depths.get(step.tag)?;
+        let target = Target { tag, group: host.group(&ground.tags, step.tag), depth, known: known.as_ref() };
         let start = Instant::now();
-        let result = self.resolver.resolve(target, &host.gate).await;
+        let result = self.resolver.resolve(target, &*host.gate).await;
         let elapsed = start.elapsed();
         log::polled(tag, &result, elapsed);
         let (outcome, result) = match result {
@@ -135,7 +146,7 @@ impl<R: Resolve> Asker<'_, R> {
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
-        Some(Answer { step, result, elapsed })
+        Some(Answer { round: step.round, result, elapsed })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::cohort;
 use super::schedule::{Round, Schedule};
 
 /// The schedule, and what came of it so far.
@@ -11,22 +12,36 @@ use super::schedule::{Round, Schedule};
 pub(super) struct Progress {
     schedule: Schedule,
     hosts: Vec<HostProgress>,
+    /// The hosts that may have a round to begin.
+    ready: VecDeque<usize>,
+    /// What the next round is called.
+    next_round: u64,
 }
 
 /// One host: a round holds one of its connections until its last tag is polled.
 #[derive(Debug)]
 struct HostProgress {
     connections: usize,
-    going: Vec<Round>,
+    going: Vec<Going>,
     waiting: VecDeque<Round>,
+}
+
+/// A round that has begun.
+#[derive(Debug)]
+struct Going {
+    /// What its polls know it by, even if another plan moves everything meanwhile.
+    name: u64,
+    /// What comes after the tag that is being polled.
+    round: Round,
+    tag: usize,
 }
 
 /// One tag to poll now, by positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) host: usize,
-    pub(super) cohort: usize,
     pub(super) tag: usize,
+    pub(super) round: u64,
 }
 
 impl Progress {
@@ -37,7 +52,7 @@ impl Progress {
             going: Vec::new(),
             waiting: VecDeque::new(),
         });
-        Self { schedule, hosts: hosts.collect() }
+        Self { schedule, hosts: hosts.collect(), ready: VecDeque::new(), next_round: 0 }
     }
 
     /// When something is due that was not due before.
@@ -48,32 +63,74 @@ impl Progress {
     /// Begins a round that is due by `now`, on a host with a free connection. A busy host keeps its rounds waiting,
     /// and nobody else's (invariant 3).
     pub(super) fn begin(&mut self, now: Duration) -> Option<Step> {
-        while let Some(round) = self.schedule.take_due(now) {
-            let host = self.hosts.get_mut(round.host)?;
-            host.waiting.push_back(round);
-            if let Some(step) = host.begin() {
-                return Some(step);
+        loop {
+            while let Some(&host) = self.ready.front() {
+                if let Some(step) = self.begin_on(host) {
+                    return Some(step);
+                }
+                self.ready.pop_front();
             }
+            let round = self.schedule.take_due(now)?;
+            self.wait(round);
         }
-        None
+    }
+
+    /// These tags of a host, in order, are due now, and once: what waits already is not asked for twice.
+    pub(super) fn ask(&mut self, host: usize, tags: &[usize]) {
+        let Some(progress) = self.hosts.get(host) else { return };
+        let due: Vec<Range<usize>> = progress.waiting_tags().collect();
+        let mut new = tags.iter().copied().filter(|tag| !due.iter().any(|due| due.contains(tag))).peekable();
+        while let Some(first) = new.next() {
+            let mut end = first + 1;
+            while end - first < cohort::SIZE && new.next_if_eq(&end).is_some() {
+                end += 1;
+            }
+            self.wait(Round::asked(host, first..end));
+        }
     }
 
     /// After the poll of `step`: the next tag of the round, or of the round that waited longest for the connection.
     pub(super) fn advance(&mut self, step: &Step, now: Duration) -> Option<Step> {
         let host = self.hosts.get_mut(step.host)?;
-        let position = host.going.iter().position(|round| round.cohort == step.cohort)?;
-        if let Some(next) = host.going.get_mut(position).and_then(Round::step) {
+        let position = host.going.iter().position(|going| going.name == step.round)?;
+        if let Some(next) = host.going.get_mut(position).and_then(|going| going.next(step.host)) {
             return Some(next);
         }
-        self.schedule.finish(&host.going.swap_remove(position), now);
-        host.begin()
+        self.schedule.finish(&host.going.swap_remove(position).round, now);
+        self.begin_on(step.host)
+    }
+
+    /// Where the poll of a round that is going on stands now: another plan may have moved it. `None` if its tag is gone.
+    pub(super) fn current(&self, round: u64) -> Option<Step> {
+        self.going().find(|step| step.round == round)
+    }
+
+    /// All polls in flight.
+    pub(super) fn going(&self) -> impl Iterator<Item = Step> {
+        let hosts = self.hosts.iter().enumerate();
+        hosts.flat_map(|(host, progress)| progress.going.iter().map(move |going| going.step(host)))
     }
 
     /// How long until the tag of `step`, which is being polled, is due again; `None` if never.
     pub(super) fn next_poll(&self, step: &Step, now: Duration) -> Option<Duration> {
         let mut going = self.hosts.get(step.host)?.going.iter();
-        let round = going.find(|round| round.cohort == step.cohort)?;
-        self.schedule.due_after(round, now).map(|due| due.saturating_sub(now))
+        let going = going.find(|going| going.name == step.round)?;
+        let due = match going.round.cohort {
+            Some(_) => self.schedule.due_after(&going.round, now),
+            None => self.due_of(step.tag, now),
+        };
+        due.map(|due| due.saturating_sub(now))
+    }
+
+    /// When the cohort of a tag is due, whether it waits for that or is being polled.
+    fn due_of(&self, tag: usize, now: Duration) -> Option<Duration> {
+        let waiting = self.schedule.waiting().find(|(tags, _)| tags.contains(&tag)).map(|(_, due)| due);
+        let mut rounds = self.hosts.iter().flat_map(HostProgress::rounds);
+        let going = || {
+            let round = rounds.find(|round| self.schedule.tags_of(round).contains(&tag))?;
+            self.schedule.due_after(round, now)
+        };
+        waiting.or_else(going)
     }
 
     /// How long until each tag is polled next: zero while it waits for its host. One that is being polled now waits
@@ -87,9 +144,11 @@ impl Progress {
         for (tags, due) in self.schedule.waiting() {
             set(tags, Some(due));
         }
-        for round in self.hosts.iter().flat_map(|host| host.going.iter().chain(&host.waiting)) {
+        for round in self.hosts.iter().flat_map(HostProgress::rounds) {
             set(self.schedule.tags_of(round), self.schedule.due_after(round, now));
-            set(round.tags.clone(), Some(now));
+        }
+        for tags in self.hosts.iter().flat_map(HostProgress::waiting_tags) {
+            set(tags, Some(now));
         }
         next
     }
@@ -98,23 +157,92 @@ impl Progress {
     pub(super) fn in_flight(&self, host: usize) -> usize {
         self.hosts.get(host).map_or(0, |host| host.going.len())
     }
-}
 
-impl HostProgress {
-    fn begin(&mut self) -> Option<Step> {
-        if self.going.len() >= self.connections {
+    /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
+    /// under way is due now. `moved` says where a tag of `old` stands now.
+    pub(super) fn go_on_from(
+        &mut self,
+        mut old: Self,
+        now: Duration,
+        moved: impl Fn(usize) -> Option<(usize, usize)>,
+    ) -> Carried {
+        while let Some(round) = old.schedule.take_due(now) {
+            old.wait(round);
+        }
+        self.next_round = old.next_round;
+        let mut carried = Carried::Everything;
+        let mut due: Vec<(usize, usize)> = Vec::new();
+        for progress in old.hosts {
+            due.extend(progress.waiting_tags().flatten().filter_map(&moved));
+            for Going { name, tag, .. } in progress.going {
+                let Some((host, tag)) = moved(tag) else {
+                    carried = Carried::NotAll;
+                    continue;
+                };
+                if let Some(progress) = self.hosts.get_mut(host) {
+                    // Its cohort's slot is in the new schedule, and the rest of its round is due now.
+                    progress.going.push(Going { name, round: Round::asked(host, tag..tag), tag });
+                }
+            }
+        }
+        due.sort_unstable();
+        for of_host in due.chunk_by(|(before, _), (after, _)| before == after) {
+            let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
+            self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);
+        }
+        carried
+    }
+
+    fn wait(&mut self, round: Round) {
+        let host = round.host;
+        if let Some(progress) = self.hosts.get_mut(host) {
+            progress.waiting.push_back(round);
+            self.ready.push_back(host);
+        }
+    }
+
+    fn begin_on(&mut self, host: usize) -> Option<Step> {
+        let progress = self.hosts.get_mut(host)?;
+        if progress.going.len() >= progress.connections {
             return None;
         }
-        let mut round = self.waiting.pop_front()?;
-        let step = round.step();
-        self.going.push(round);
-        step
+        let mut round = progress.waiting.pop_front()?;
+        let tag = round.tags.next()?;
+        let going = Going { name: self.next_round, round, tag };
+        self.next_round += 1;
+        let step = going.step(host);
+        progress.going.push(going);
+        Some(step)
     }
 }
 
-impl Round {
-    fn step(&mut self) -> Option<Step> {
-        let tag = self.tags.next()?;
-        Some(Step { host: self.host, cohort: self.cohort, tag })
+/// What became of the polls in flight when another plan came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// All go on.
+    Everything,
+    /// The tag of at least one is gone.
+    NotAll,
+}
+
+impl HostProgress {
+    fn rounds(&self) -> impl Iterator<Item = &Round> {
+        self.going.iter().map(|going| &going.round).chain(&self.waiting)
+    }
+
+    /// The tags that are due and not yet in flight.
+    fn waiting_tags(&self) -> impl Iterator<Item = Range<usize>> {
+        self.rounds().map(|round| round.tags.clone())
+    }
+}
+
+impl Going {
+    fn step(&self, host: usize) -> Step {
+        Step { host, tag: self.tag, round: self.name }
+    }
+
+    fn next(&mut self, host: usize) -> Option<Step> {
+        self.tag = self.round.tags.next()?;
+        Some(self.step(host))
     }
 }

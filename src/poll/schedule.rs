@@ -18,11 +18,11 @@ pub(super) struct Schedule {
     queue: BinaryHeap<Reverse<Entry>>,
 }
 
-/// A cohort whose tags are to be polled now, one after the other.
+/// Tags that are to be polled now, one after the other: a cohort, or a part of it.
 #[derive(Debug)]
 pub(super) struct Round {
-    /// Which cohort.
-    pub(super) cohort: usize,
+    /// Which cohort; `None` for tags that somebody asked for, whose slot stays where it is.
+    pub(super) cohort: Option<usize>,
     /// The position of its host in the plan.
     pub(super) host: usize,
     /// The positions of the tags that are still to be polled.
@@ -63,6 +63,15 @@ impl Schedule {
         Self { cohorts, queue }
     }
 
+    /// The slots of these cohorts after `now`: those of tags that wait for nothing else.
+    pub(super) fn slots(cohorts: Vec<Cohort>, now: Duration) -> Self {
+        let slot = |(position, cohort): (usize, &Cohort)| {
+            Reverse(Entry::slot(position, cohort, cohort.period_after(now)))
+        };
+        let queue = cohorts.iter().enumerate().map(slot).collect();
+        Self { cohorts, queue }
+    }
+
     /// When the next cohort is due, if one ever is.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.queue.peek().map(|Reverse(entry)| entry.due)
@@ -79,7 +88,7 @@ impl Schedule {
             Turn::Eager { .. } => cohort.eager.clone(),
             Turn::Slot(_) | Turn::Only => cohort.tags.clone(),
         };
-        Some(Round { cohort: position, host: cohort.host, tags, turn })
+        Some(Round { cohort: Some(position), host: cohort.host, tags, turn })
     }
 
     /// All tags of the round were polled: the cohort waits for its next slot.
@@ -100,22 +109,31 @@ impl Schedule {
         })
     }
 
-    /// The positions of all tags of the round's cohort.
+    /// The positions of all tags of the round's cohort; none if it has none.
     pub(super) fn tags_of(&self, round: &Round) -> Range<usize> {
-        self.cohorts.get(round.cohort).map(|cohort| cohort.tags.clone()).unwrap_or_default()
+        let cohort = round.cohort.and_then(|cohort| self.cohorts.get(cohort));
+        cohort.map(|cohort| cohort.tags.clone()).unwrap_or_default()
     }
 
     /// A slot that passed while the round waited or was going on is kept and is due at once, so that a host that cannot
     /// keep up is asked as often as it can bear (D9); of several such slots only the last is kept.
     fn next_entry(&self, round: &Round, now: Duration) -> Option<Entry> {
-        let cohort = self.cohorts.get(round.cohort)?;
+        let position = round.cohort?;
+        let cohort = self.cohorts.get(position)?;
         let earliest = match round.turn {
             Turn::Only => return None,
             Turn::Eager { coming } => coming,
             Turn::Slot(done) => done.saturating_add(1),
         };
         let last_passed = cohort.period_after(now).saturating_sub(1);
-        Some(Entry::slot(round.cohort, cohort, earliest.max(last_passed)))
+        Some(Entry::slot(position, cohort, earliest.max(last_passed)))
+    }
+}
+
+impl Round {
+    /// Tags of a host that are due because somebody asked for them.
+    pub(super) fn asked(host: usize, tags: Range<usize>) -> Self {
+        Self { cohort: None, host, tags, turn: Turn::Only }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::image::{Descriptor, Digest, Found, TagRef};
 use crate::poll::{
     Command, HostPlan, Limits, Mode, Observation, Plan, Poller, Resolve, Status, TagPlan, Trouble,
 };
-use crate::registry::{Depth, Gate, Target};
+use crate::registry::{Depth, Gate, Known, Target};
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const NO_RATE: Limits = Limits { max_connections: 2, requests_per_second: None };
@@ -59,6 +59,7 @@ pub(super) struct Asked {
     pub(super) at: Duration,
     pub(super) tag: TagRef,
     pub(super) group: Vec<TagRef>,
+    pub(super) known: Option<Known>,
 }
 
 /// How long an answer takes and what it says, given the tag and how often it was asked before.
@@ -138,8 +139,8 @@ impl Resolve for Script {
             self.permits.lock().unwrap().push(self.start.elapsed());
         }
         let (wait, result) = (self.answer)(target.tag, self.asked_of(target.tag).len());
-        let (tag, group) = (target.tag.clone(), target.group.to_vec());
-        self.asked.lock().unwrap().push(Asked { at: self.start.elapsed(), tag, group });
+        let (tag, group, known) = (target.tag.clone(), target.group.to_vec(), target.known.cloned());
+        self.asked.lock().unwrap().push(Asked { at: self.start.elapsed(), tag, group, known });
         sleep(wait).await;
         self.in_flight.lock().unwrap().entry(host).or_default().0 -= 1;
         result

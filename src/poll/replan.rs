@@ -1,0 +1,101 @@
+//! From one plan to the next without forgetting anything.
+//!
+//! A tag in both keeps its health and what it pointed to; a host in both keeps its gate, and with it what it was asked.
+//! When a tag is due follows from hashes alone, so a slot that did not move is met as if nothing had happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::books::Books;
+use super::ground::{Ground, Laid, lay};
+use super::progress::{Carried, Progress};
+use super::schedule::Schedule;
+use super::{Mode, Plan};
+use crate::registry::{Depth, Known};
+
+impl Books {
+    /// Goes on with `plan` from `now` on. With [`Carried::NotAll`] the polls in flight are to be made anew.
+    ///
+    /// Polling once is over before a plan can change; there this does nothing.
+    pub(super) fn replan(&mut self, plan: Plan, now: Duration) -> Carried {
+        match self.mode {
+            Mode::Once => Carried::Everything,
+            Mode::Continuous if self.ground.is_of(&plan, &self.ground.positions()) => self.take_over(plan),
+            Mode::Continuous => self.change(plan, now),
+        }
+    }
+
+    /// Nothing moves, but the plan may know better what the tags point to, and which of them cannot wait any more.
+    fn take_over(&mut self, plan: Plan) -> Carried {
+        let ground = Arc::clone(&self.ground);
+        let positions = ground.positions();
+        let mut due = Vec::new();
+        for tag in plan.hosts.into_iter().flat_map(|host| host.tags) {
+            let Some(&position) = positions.get(&tag.tag) else { continue };
+            if let Some(known) = self.known.get_mut(position) {
+                *known = fresher(known.take(), tag.known);
+            }
+            if let Some(eager) = self.eager.get_mut(position) {
+                due.extend((tag.eager && !*eager).then_some(position));
+                *eager = tag.eager;
+            }
+        }
+        due.sort_unstable();
+        self.due_now(&due);
+        Carried::Everything
+    }
+
+    fn change(&mut self, plan: Plan, now: Duration) -> Carried {
+        let old = Arc::clone(&self.ground);
+        let gate = |name: &str| {
+            let host = old.hosts.iter().find(|host| host.name == name)?;
+            Some(Arc::clone(&host.gate))
+        };
+        let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
+        ground.hosts.iter().for_each(|host| host.gate.limit(host.limits));
+
+        let before = old.positions();
+        let mut health = Vec::with_capacity(ground.tags.len());
+        let mut due = Vec::new();
+        for (position, tag) in ground.tags.iter().enumerate() {
+            let was = before.get(tag).copied();
+            let taken = was.and_then(|was| self.health.get_mut(was)).map(std::mem::take);
+            health.push(taken.unwrap_or_default());
+            if let (Some(was), Some(known)) = (was, known.get_mut(position)) {
+                *known = fresher(self.known.get_mut(was).and_then(Option::take), known.take());
+            }
+            let was_eager = was.and_then(|was| self.eager.get(was)).copied().unwrap_or_default();
+            let cannot_wait = eager.get(position).copied().unwrap_or_default() && !was_eager;
+            due.extend((cannot_wait || looks_deeper(&old, was, &ground, position)).then_some(position));
+        }
+
+        let connections = ground.hosts.iter().map(|host| host.limits.max_connections);
+        let progress = Progress::new(Schedule::slots(cohorts, now), connections);
+        let old_progress = std::mem::replace(&mut self.progress, progress);
+        let after = ground.positions();
+        let carried = self.progress.go_on_from(old_progress, now, |position| {
+            let position = *after.get(old.tags.get(position)?)?;
+            Some((ground.host_of(position), position))
+        });
+        (self.health, self.known, self.eager) = (health, known, eager);
+        self.ground = Arc::new(ground);
+        self.due_now(&due);
+        carried
+    }
+}
+
+/// Whether the index behind a tag matters now and did not before: it may never have been looked into.
+fn looks_deeper(old: &Ground, was: Option<usize>, new: &Ground, position: usize) -> bool {
+    let before: Option<&Depth> = was.and_then(|was| old.depths.get(was));
+    before.is_some_and(|before| new.depths.get(position) > Some(before))
+}
+
+/// Polling has handed on whatever it knows, so where the two differ the plan was made before that was stored. Of one
+/// digest the plan knows better: what it says was never looked into is not there.
+fn fresher(running: Option<Known>, plan: Option<Known>) -> Option<Known> {
+    match (running, plan) {
+        (Some(running), Some(plan)) if running.digest == plan.digest => Some(plan),
+        (Some(running), Some(_) | None) => Some(running),
+        (None, plan) => plan,
+    }
+}

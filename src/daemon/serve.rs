@@ -127,9 +127,9 @@ impl Daemon {
         let tag = observation.tag;
         match observation.outcome {
             poll::Outcome::Resolved(found) => Event::Observed { tag, found },
-            poll::Outcome::Unresolved => {
+            poll::Outcome::Unresolved { is_v2 } => {
                 self.unresolved = true;
-                Event::Unresolved { tag }
+                Event::Unresolved { tag, is_v2 }
             }
         }
     }

@@ -21,3 +21,4 @@ mod real_registry;
 mod registries;
 mod resolve;
 mod support;
+mod v1;

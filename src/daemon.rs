@@ -28,7 +28,7 @@ use crate::registry::{Depth, Known, Registries};
 use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
 use crate::systemd::Manager;
-use crate::{config, control};
+use crate::{config, control, registry};
 
 use engine::{Engine, GROUP};
 use pulse::Pulse;
@@ -82,9 +82,9 @@ async fn start(
     options: Options,
     stop: mpsc::Receiver<()>,
 ) -> anyhow::Result<Ending> {
-    let hosts: Vec<_> = settings.registries.values().map(|host| host.registry.clone()).collect();
-    let registries = Registries::new(&hosts).context("set up the registries")?;
     let Opened { store, records, store_id, recovery } = Store::open(&options.state_dir)?;
+    let registries =
+        Registries::new(&registry_settings(&settings, &records)).context("set up the registries")?;
     tell_recovery(&recovery);
     let (events, events_in) = mpsc::channel(GROUP);
     let runner = Exec::new(runner_settings(&settings, &options), events.clone());
@@ -145,6 +145,14 @@ async fn start(
     // The server ends by itself, in bounded time; if it panicked, the hook has told of it.
     let _ = server.await;
     ending
+}
+
+/// What is configured for each host, and what was found out about it before (D10).
+fn registry_settings(settings: &config::Settings, records: &Records) -> Vec<registry::Settings> {
+    let hosts = settings.registries.iter();
+    hosts
+        .map(|(name, host)| registry::Settings { known_v2: records.is_v2(name), ..host.registry.clone() })
+        .collect()
 }
 
 fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Settings {

@@ -6,9 +6,9 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use super::output::Show;
-use super::style::{Style, harmless, tone};
+use super::style::{FIRES_ONCE, Style, harmless, tone};
 use super::{Exit, Global, builds, client};
-use crate::control::protocol::{self, Attempt, BuildDetail, BuildName, Phase, Spec};
+use crate::control::protocol::{self, Attempt, BuildDetail, BuildName, Image, Phase, Spec};
 
 /// What to do with one build.
 #[derive(Debug, clap::Subcommand)]
@@ -172,10 +172,10 @@ impl List {
     fn spec(&mut self, spec: &Spec) {
         for cause in &spec.causes {
             let old = cause.old_digest.as_ref().map(|old| format!(", was {old}")).unwrap_or_default();
-            self.add("image", &format!("{}{old}", cause.image.reference));
+            self.add("image", &format!("{}{old}", image(&cause.image)));
             self.add("tag", cause.image.tag.as_str());
         }
-        self.add("base image", &spec.base_image.reference);
+        self.add("base image", &image(&spec.base_image));
         let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
         self.add("command", &command.join(" "));
         if let Some(dir) = &spec.working_dir {
@@ -192,6 +192,15 @@ impl List {
     fn attempt(&mut self, attempt: &Attempt) {
         let outcome = attempt.outcome.as_deref().unwrap_or("running");
         self.add("attempt", &format!("{}, {}: {outcome}", attempt.number, attempt.started));
+    }
+}
+
+/// A reference, and what is to be known of one that does not stand for one image for ever.
+fn image(image: &Image) -> String {
+    let id = image.image_id.map(|id| format!(", was {id}")).unwrap_or_default();
+    match image.mutable {
+        true => format!("{} (mutable{id}; {FIRES_ONCE})", image.reference),
+        false => image.reference.clone(),
     }
 }
 

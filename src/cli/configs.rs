@@ -1,7 +1,7 @@
 //! `basewatch configs`: what each build config has come to.
 
 use super::output::Show;
-use super::style::{Style, Tone, or_dash, short};
+use super::style::{FIRES_ONCE, Style, Tone, or_dash, short_image};
 use super::table::Table;
 use super::{Exit, Global, client};
 use crate::control::protocol::{Build, Config, ConfigFilter, ConfigsQuery};
@@ -74,12 +74,23 @@ fn row(config: &Config, style: Style) -> [(String, Tone); 6] {
     let failure_tone = if config.failures_in_row > 0 { Tone::Bad } else { Tone::Plain };
     [
         (config.build_config.to_string(), Tone::Plain),
-        (or_dash(config.digest.as_ref().map(short)), Tone::Plain),
+        (image(config), Tone::Plain),
         (or_dash(stale), stale_tone),
         (or_dash(complete), Tone::Plain),
         (or_dash(failure), failure_tone),
         (holds(config), Tone::Busy),
     ]
+}
+
+/// What it is built from, and whether that can be told from another image later.
+fn image(config: &Config) -> String {
+    let image = or_dash(short_image(config.digest.as_ref(), config.image_id));
+    let once = config.triggers.iter().any(|trigger| trigger.fires_once);
+    match (config.mutable, once) {
+        (true, _) => format!("{image} mutable ({FIRES_ONCE})"),
+        (false, true) => format!("{image} (a tag of it is {FIRES_ONCE})"),
+        (false, false) => image,
+    }
 }
 
 /// `-7, 3d ago`: the number is what tells builds of one config apart.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::output::{self, Show};
-use super::style::{Style, harmless};
+use super::style::{FIRES_ONCE, Style, harmless};
 use super::validate::{credentials_dir, unusable};
 use super::{ConfigError, Exit, Global, runtime};
 use crate::config::{self, SecretFiles};
@@ -25,7 +25,7 @@ pub(super) struct Resolve {
 #[derive(Debug, Serialize)]
 struct Found {
     tag: TagRef,
-    /// The immutable reference.
+    /// The immutable reference; the tag itself on a v1 registry.
     image: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
@@ -34,6 +34,12 @@ struct Found {
     /// What a v1 registry calls the image. It is no digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_id: Option<ImageId>,
+    /// Whether the reference may lead to another image later: so on a v1 registry, where nothing is immutable.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mutable: bool,
+    /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fires_once: bool,
 }
 
 impl Resolve {
@@ -84,10 +90,18 @@ impl Found {
                 digest: Some(manifest.digest),
                 media_type: Some(manifest.media_type),
                 image_id: None,
+                mutable: false,
+                fires_once: false,
             },
-            Polled::V1(image_id) => {
-                Self { image: tag.to_string(), tag, digest: None, media_type: None, image_id: Some(image_id) }
-            }
+            Polled::V1(image_id) => Self {
+                image: tag.v1_reference(),
+                tag,
+                digest: None,
+                media_type: None,
+                image_id: Some(image_id),
+                mutable: true,
+                fires_once: true,
+            },
         }
     }
 }
@@ -95,8 +109,8 @@ impl Found {
 impl Show for Found {
     fn show(&self, _: Style) -> String {
         let media_type = self.media_type.as_deref().map(harmless);
-        let what = media_type.or_else(|| self.image_id.map(|id| id.to_string())).unwrap_or_default();
-        format!("{} {what}\n", self.image)
+        let v1 = || self.image_id.map(|id| format!("(mutable, now {id}; {FIRES_ONCE})"));
+        format!("{} {}\n", self.image, media_type.or_else(v1).unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::output::Show;
-use super::style::{Style, Tone, harmless, or_dash, short};
+use super::style::{FIRES_ONCE, Style, Tone, harmless, or_dash, short_image};
 use super::table::Table;
 use super::{Exit, Global, builds, client};
 use crate::control::protocol::{self, Condition, ConditionKind, Held, Registry, StatusQuery, Tag, Totals};
@@ -28,6 +28,7 @@ impl Show for protocol::Status {
         let parts = [
             summary(self, style),
             tags(&self.tags, style),
+            mutable(&self.tags),
             conditions(&self.tags),
             registries(&self.registries, style),
             held(&self.held, style),
@@ -65,11 +66,12 @@ fn tags(tags: &[Tag], style: Style) -> String {
         let condition = match &tag.condition {
             Some(condition) => (in_short(condition, style), Tone::Bad),
             None if tag.digest.is_none() && tag.image.is_none() => ("not seen yet".to_owned(), Tone::Busy),
+            None if tag.fires_once => (format!("ok, {FIRES_ONCE}"), Tone::Good),
             None => ("ok".to_owned(), Tone::Good),
         };
         table.toned_row([
             (tag.tag.to_string(), Tone::Plain),
-            (or_dash(tag.digest.as_ref().map(short)), Tone::Plain),
+            (or_dash(short_image(tag.digest.as_ref(), tag.image_id)), Tone::Plain),
             (or_dash(tag.since.map(|since| style.since(since))), Tone::Plain),
             (or_dash(tag.next_poll.map(|next| style.until(next))), Tone::Plain),
             (tag.build_configs.to_string(), Tone::Plain),
@@ -85,6 +87,18 @@ fn in_short(condition: &Condition, style: Style) -> String {
         ConditionKind::Unresolved => "unresolved",
     };
     format!("{kind} for {}", style.since(condition.since))
+}
+
+/// The references that builds are given and that can lead elsewhere later, each with the image it led to at the last look.
+fn mutable(tags: &[Tag]) -> String {
+    let mut text = String::new();
+    for tag in tags.iter().filter(|tag| tag.mutable) {
+        let image = tag.image.as_deref().map(harmless).unwrap_or_default();
+        let id = tag.image_id.map(|id| format!(", now {id}")).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}: {FIRES_ONCE}; builds are given the mutable {image}{id}", tag.tag);
+    }
+    text
 }
 
 /// What the registries said, in full: a table has no room for it.

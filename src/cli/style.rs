@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use crate::control::protocol::{Digest, Phase};
+use crate::control::protocol::{Digest, ImageId, Phase};
 pub(super) use crate::text::harmless;
 
 /// How an answer is shown.
@@ -73,6 +73,15 @@ pub(super) fn span(seconds: i64) -> String {
 pub(super) fn short(digest: &Digest) -> String {
     let digest = digest.to_string();
     digest.get(..19).unwrap_or(&digest).to_owned()
+}
+
+/// What is said of everything on a v1 registry: it has no identity to tell one image from the next by (S27).
+pub(super) const FIRES_ONCE: &str = "v1: fires once";
+
+/// `sha256:` or `v1id:` and some digits, whichever there is.
+pub(super) fn short_image(digest: Option<&Digest>, image_id: Option<ImageId>) -> Option<String> {
+    let short_id = |id: ImageId| id.to_string().chars().take("v1id:".len() + 12).collect();
+    digest.map(short).or_else(|| image_id.map(short_id))
 }
 
 /// What stands in a cell for what is not known.

@@ -30,6 +30,9 @@ fn tag(name: &str) -> Tag {
         tag: name.parse().unwrap(),
         digest: Some(Digest::sha256_of(b"x")),
         image: Some(String::new()),
+        image_id: None,
+        mutable: false,
+        fires_once: false,
         since: Some(ago(3 * 86_400)),
         last_success: Some(ago(60)),
         next_poll: Some(ago(-240)),
@@ -59,10 +62,13 @@ fn config(name: &str) -> Config {
         build_config: ConfigKey::new("default", name),
         tag: "debian".parse().unwrap(),
         digest: Some(Digest::sha256_of(b"x")),
+        image_id: None,
+        mutable: false,
         triggers: vec![Trigger {
             tag: "debian".parse().unwrap(),
             paused: true,
             stored: None,
+            fires_once: false,
             pending_since: None,
         }],
         stale_since: Some(ago(60)),
@@ -110,8 +116,13 @@ fn status() -> Status {
 }
 
 fn detail() -> BuildDetail {
-    let image =
-        Image { tag: "debian:12".parse().unwrap(), reference: "host/x@sha256:0".to_owned(), digest: None };
+    let image = Image {
+        tag: "debian:12".parse().unwrap(),
+        reference: "host/x@sha256:0".to_owned(),
+        digest: None,
+        image_id: None,
+        mutable: false,
+    };
     let old_digest = Some(Digest::sha256_of(b"old"));
     let cause = Cause { kind: "image-change".to_owned(), image: image.clone(), old_digest };
     BuildDetail {

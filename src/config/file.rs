@@ -14,6 +14,7 @@ use super::value::{choice, count, duration, flag, list, number, path, word};
 use crate::controller::{OnFirst, OnInterrupt, RunPolicy, Supersede};
 use crate::daemon::OnLostState;
 use crate::logging::{BuildOutput, Format};
+use crate::registry::Api;
 
 /// Everything that was written, in all files.
 pub(super) struct Document {
@@ -77,6 +78,7 @@ pub(super) struct Registry {
     pub(super) max_connections: Typed<usize>,
     pub(super) requests_per_second: Typed<f64>,
     pub(super) timeout: Typed<Duration>,
+    pub(super) api: Typed<Api>,
 }
 
 /// Where a secret is.
@@ -186,6 +188,7 @@ impl Registry {
             max_connections: section.key("max_connections", count(1..=1_000)),
             requests_per_second: section.key("requests_per_second", number(0.01..=10_000.0)),
             timeout: section.key("timeout", duration(REQUEST_TIME)),
+            api: section.key("api", choice(&[("auto", Api::Auto), ("v2", Api::V2), ("v1", Api::V1)])),
         }
     }
 }

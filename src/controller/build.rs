@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::key::{BuildKey, TriggerKey};
 use super::settings::BuildConfig;
-use crate::image::{Digest, Identity, Image, TagRef};
+use crate::image::{Digest, Identity, Image, ImageId, TagRef};
 
 /// Everything a build is given, frozen when it was made: no reference in it can move (invariant 2).
 ///
@@ -64,11 +64,14 @@ pub struct PinnedImage {
     pub named: Arc<str>,
     /// The tag it was found under, in its normal spelling.
     pub tag: TagRef,
-    /// The immutable reference.
+    /// The immutable reference; the tag itself on a v1 registry.
     pub reference: Box<str>,
     /// Its digest; none on a v1 registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Its id on a v1 registry, for information: the reference may lead to another image by now (S27).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageId>,
 }
 
 /// What a decision found to fire, all from one look at the state (D1).
@@ -117,6 +120,7 @@ impl PinnedImage {
             tag: tag.clone(),
             reference: image.reference.clone(),
             digest: image.identity.digest().cloned(),
+            image_id: image.polled.image_id(),
         }
     }
 }

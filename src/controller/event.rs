@@ -11,7 +11,7 @@ use super::build::BuildSpec;
 use super::key::{BuildKey, ConfigKey};
 use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
-use crate::image::{Digest, Found, TagRef};
+use crate::image::{Digest, Found, ImageId, TagRef};
 
 /// The two clocks, read once by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Event {
     Unresolved {
         /// Which tag.
         tag: TagRef,
+        /// Whether its registry is known to be a v2 one all the same.
+        is_v2: bool,
     },
     /// The runner started an attempt.
     Accepted {
@@ -160,6 +162,10 @@ pub enum Note {
         tag: TagRef,
         digest: Option<Digest>,
         reference: Box<str>,
+    },
+    V1FiresOnce {
+        tag: TagRef,
+        image_id: ImageId,
     },
     ImageChanged {
         tag: TagRef,

@@ -33,7 +33,7 @@ pub use key::{BuildKey, ConfigKey, KeyError, TriggerKey};
 pub use load::PATIENCE;
 pub use record::{
     Attempt, Build, BuiltImage, CancelReason, ConfigRecord, Failure, FirstStart, Outcome, PendingChange,
-    Phase, Record, TagRecord, TriggerRecord, Urgency,
+    Phase, Record, RegistryRecord, TagRecord, TriggerRecord, Urgency,
 };
 pub use records::Records;
 pub use settings::{
@@ -109,7 +109,7 @@ impl Controller {
             Event::Boot => self.boot(t),
             Event::Load { settings, after_loss } => self.load(settings, *after_loss, now, t),
             Event::Observed { tag, found } => self.observed(tag, found, now, t),
-            Event::Unresolved { tag } => self.unresolved(tag, t),
+            Event::Unresolved { tag, is_v2 } => self.unresolved(tag, *is_v2, now, t),
             Event::Accepted { build, attempt, handle } => self.accepted(build, *attempt, handle, t),
             Event::Ended(ended) => self.ended(ended, now, t),
             Event::Release(release) => self.release(release, t),

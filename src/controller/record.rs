@@ -1,4 +1,4 @@
-//! What is stored: one small record per tag, trigger, build config and build.
+//! What is stored: one small record per tag, trigger, build config, build and registry.
 //!
 //! Fields that come later take `#[serde(default)]`, so that an older state opens.
 
@@ -24,6 +24,8 @@ pub enum Record {
     Config(ConfigKey, Option<Box<ConfigRecord>>),
     /// A build.
     Build(BuildKey, Option<Box<Build>>),
+    /// What is known about a registry, by its host as it stands in references.
+    Registry(Box<str>, Option<Box<RegistryRecord>>),
 }
 
 /// What a tag points to, and since when.
@@ -39,6 +41,14 @@ pub struct TagRecord {
     /// When nothing watched it any more; it is forgotten 30 days later (D19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_since: Option<Timestamp>,
+}
+
+/// What is known about a registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryRecord {
+    /// When it was first found to be a v2 registry. It is never taken for a v1 one after that (D10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v2_since: Option<Timestamp>,
 }
 
 /// What a trigger knows.

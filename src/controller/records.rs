@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::key::{BuildKey, ConfigKey, TriggerKey};
-use super::record::{Build, ConfigRecord, Record, TagRecord, TriggerRecord};
+use super::record::{Build, ConfigRecord, Record, RegistryRecord, TagRecord, TriggerRecord};
 use crate::image::TagRef;
 
 /// All records, by key. The store opens to one of these; the controller keeps it current.
@@ -14,6 +14,7 @@ pub struct Records {
     pub triggers: HashMap<TriggerKey, Box<TriggerRecord>>,
     pub configs: HashMap<ConfigKey, Box<ConfigRecord>>,
     pub builds: BTreeMap<BuildKey, Box<Build>>,
+    pub registries: HashMap<Box<str>, Box<RegistryRecord>>,
 }
 
 impl Records {
@@ -39,6 +40,10 @@ impl Records {
                 };
                 Record::Build(key, old)
             }
+            Record::Registry(key, value) => {
+                let old = replace(&mut self.registries, &key, value);
+                Record::Registry(key, old)
+            }
         }
     }
 
@@ -49,6 +54,15 @@ impl Records {
         self.builds.range(from..=to).map(|(key, build)| (key, &**build))
     }
 
+    /// Whether a host was ever found to be a v2 registry (D10). A state from before this was stored tells it by the digests
+    /// of the host's tags.
+    #[must_use]
+    pub fn is_v2(&self, host: &str) -> bool {
+        let stored = self.registries.get(host).is_some_and(|registry| registry.v2_since.is_some());
+        let mut tags = self.tags.iter().filter(|(tag, _)| tag.host() == host);
+        stored || tags.any(|(_, tag)| tag.observed.polled.digest().is_some())
+    }
+
     /// Every record, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Record> + '_ {
         let tags = self.tags.iter().map(|(key, value)| Record::Tag(key.clone(), Some(value.clone())));
@@ -57,7 +71,9 @@ impl Records {
         let configs =
             self.configs.iter().map(|(key, value)| Record::Config(key.clone(), Some(value.clone())));
         let builds = self.builds.iter().map(|(key, value)| Record::Build(key.clone(), Some(value.clone())));
-        tags.chain(triggers).chain(configs).chain(builds)
+        let registries = self.registries.iter();
+        let registries = registries.map(|(key, value)| Record::Registry(key.clone(), Some(value.clone())));
+        tags.chain(triggers).chain(configs).chain(builds).chain(registries)
     }
 }
 

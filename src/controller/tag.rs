@@ -2,15 +2,18 @@
 
 use super::Controller;
 use super::event::{Note, Now, Transition, Volatile};
-use super::record::{Record, TagRecord};
+use super::record::{Record, RegistryRecord, TagRecord};
 use super::trigger::{Look, Verdicts};
-use crate::image::{Found, Image, TagRef};
+use crate::image::{Found, Image, Polled, TagRef};
 
 impl Controller {
     /// A look succeeded. What it brought is compared with what is stored; the same again is nothing at all.
     pub(super) fn observed(&self, tag: &TagRef, found: &Found, now: Now, t: &mut Transition) {
         if self.is_first_look(tag) {
             t.volatile.push(Volatile::Looked(tag.clone()));
+        }
+        if found.polled.digest().is_some() {
+            self.remember_v2(tag.host(), now, t);
         }
         let known = self.records.tags.get(tag);
         let unwatched = known.is_some_and(|known| known.unwatched_since.is_some());
@@ -34,16 +37,28 @@ impl Controller {
         for config in self.configs_on(tag) {
             sum += look.evaluate(config, t);
         }
-        if let Some(note) = news(tag, known.map(|known| &**known), &record, sum) {
-            t.notes.insert(line, note);
-        }
+        let news = news(tag, known.map(|known| &**known), &record, sum);
+        t.notes
+            .splice(line..line, news.into_iter().chain(v1_news(tag, known.map(|known| &**known), &record)));
         t.records.push(Record::Tag(tag.clone(), Some(Box::new(record))));
     }
 
     /// A look did not succeed. It fires and clears nothing (D17), but who waits for it need not wait longer.
-    pub(super) fn unresolved(&self, tag: &TagRef, t: &mut Transition) {
+    pub(super) fn unresolved(&self, tag: &TagRef, is_v2: bool, now: Now, t: &mut Transition) {
         if self.is_first_look(tag) {
             t.volatile.push(Volatile::Looked(tag.clone()));
+        }
+        if is_v2 {
+            self.remember_v2(tag.host(), now, t);
+        }
+    }
+
+    /// A host was found to be a v2 registry. It is stored once and for good: what it seems to be later fires nothing (D10).
+    fn remember_v2(&self, host: &str, now: Now, t: &mut Transition) {
+        let known = self.records.registries.get(host);
+        if known.is_none_or(|known| known.v2_since.is_none()) {
+            let record = RegistryRecord { v2_since: Some(now.wall) };
+            t.records.push(Record::Registry(host.into(), Some(Box::new(record))));
         }
     }
 
@@ -63,6 +78,13 @@ impl TagRecord {
         earlier.drain(..surplus);
         Self { observed, since: now.wall, earlier, unwatched_since: None }
     }
+}
+
+/// The line about a tag that was found on a v1 registry, and not on one before.
+fn v1_news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord) -> Option<Note> {
+    let image_id = record.observed.polled.image_id()?;
+    let was_v1 = known.is_some_and(|known| matches!(known.observed.polled, Polled::V1(_)));
+    (!was_v1).then(|| Note::V1FiresOnce { tag: tag.clone(), image_id })
 }
 
 /// The one line about an image, however many configs it concerns.

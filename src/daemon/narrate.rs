@@ -21,6 +21,10 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
             event = "tag_resolved", image = &**reference, %tag, registry = tag.host(), digest = shown(digest.as_ref()),
             "seen for the first time",
         ),
+        Note::V1FiresOnce { tag, image_id } => info!(
+            event = "v1_fires_once", image = tag.v1_reference(), %tag, registry = tag.host(), %image_id,
+            "found on a v1 registry: it starts a build this once, and never when it moves",
+        ),
         Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
             event = "image_changed", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),
             digest = shown(digest.as_ref()), old_digest = shown(old_digest.as_ref()), fan_out, held, seen_before, "the tag points to another image",

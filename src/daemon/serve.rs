@@ -152,9 +152,9 @@ impl Daemon {
         self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
         match observation.outcome {
             poll::Outcome::Resolved(found) => Event::Observed { tag, found },
-            poll::Outcome::Unresolved => {
+            poll::Outcome::Unresolved { is_v2 } => {
                 self.unresolved = true;
-                Event::Unresolved { tag }
+                Event::Unresolved { tag, is_v2 }
             }
         }
     }

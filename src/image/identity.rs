@@ -88,7 +88,7 @@ impl Image {
     #[must_use]
     pub fn new(tag: &TagRef, polled: Polled, children: Option<Children>) -> Self {
         let (identity, reference) = match &polled {
-            Polled::V1(_) => (Identity::V1Tag, tag.to_string()),
+            Polled::V1(_) => (Identity::V1Tag, tag.v1_reference()),
             Polled::Manifest(manifest) => {
                 let digest = manifest.digest.clone();
                 let identity = match manifest.is_index() {
@@ -109,6 +109,15 @@ impl Polled {
         match self {
             Self::Manifest(manifest) => Some(&manifest.digest),
             Self::V1(_) => None,
+        }
+    }
+
+    /// The image id on a v1 registry; none on a v2 one.
+    #[must_use]
+    pub fn image_id(&self) -> Option<ImageId> {
+        match self {
+            Self::Manifest(_) => None,
+            Self::V1(image_id) => Some(*image_id),
         }
     }
 }

@@ -75,6 +75,21 @@ impl TagRef {
         format!("{}@{digest}", self.name())
     }
 
+    /// The repository as v1 registries name it: one without a namespace is in `library` (F42).
+    #[must_use]
+    pub fn v1_repository(&self) -> Cow<'_, str> {
+        match self.repository() {
+            repository if repository.contains('/') => repository.into(),
+            repository => format!("library/{repository}").into(),
+        }
+    }
+
+    /// What builds are given of a tag on a v1 registry, which has no immutable reference: the tag itself (F43).
+    #[must_use]
+    pub fn v1_reference(&self) -> String {
+        format!("{}/{}:{}", self.host(), self.v1_repository(), self.tag())
+    }
+
     /// Splits a spelling that this type printed before; no grammar is run, so that opening a large state is quick.
     fn from_normal(text: &str) -> Option<Self> {
         let host_end = text.find('/')?;

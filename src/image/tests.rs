@@ -111,6 +111,18 @@ fn a_tag_knows_its_parts() {
 }
 
 #[test]
+fn f42_a_repository_without_a_namespace_is_in_library_on_a_v1_registry() {
+    for (text, repository) in
+        [("registry.test/app:1", "library/app"), ("registry.test/team/app:1", "team/app")]
+    {
+        let tag: TagRef = text.parse().unwrap();
+        assert_eq!(tag.v1_repository(), repository);
+        assert_eq!(tag.v1_reference(), format!("registry.test/{repository}:1"));
+        assert_eq!(tag.as_str(), text, "the tag is what was written");
+    }
+}
+
+#[test]
 fn what_can_never_move_or_is_no_reference_is_refused() {
     let pinned = format!("debian@{}", digest("A"));
     assert_eq!(pinned.parse::<TagRef>(), Err(ReferenceError::Pinned(pinned)));
@@ -215,6 +227,18 @@ fn the_children_of_an_index_survive_being_written_and_read() {
         let json = serde_json::to_string(&identity).unwrap();
         assert_eq!(serde_json::from_str::<Identity>(&json).unwrap(), identity, "{json}");
     }
+}
+
+#[test]
+fn f43_an_image_on_a_v1_registry_is_its_tag() {
+    let tag: TagRef = "registry.test/app:1".parse().unwrap();
+    let polled = Polled::V1(ImageId::from_hex(&"a1".repeat(32)).unwrap());
+    let image = Image::new(&tag, polled.clone(), None);
+    assert_eq!((&*image.reference, image.identity), ("registry.test/library/app:1", Identity::V1Tag));
+    assert_eq!(
+        (polled.digest(), polled.image_id().unwrap().to_string()),
+        (None, format!("v1id:{}", "a1".repeat(32)))
+    );
 }
 
 #[test]

@@ -49,8 +49,11 @@ pub struct Observation {
 pub enum Outcome {
     /// The tag points to this.
     Resolved(Found),
-    /// Nothing is known that was not known before; what went wrong is in the log and the status.
-    Unresolved,
+    /// Nothing is known of the tag that was not known before; what went wrong is in the log and the status.
+    Unresolved {
+        /// Whether its registry is known to be a v2 one all the same.
+        is_v2: bool,
+    },
 }
 
 /// What can be asked of polling while it goes on.
@@ -142,7 +145,7 @@ impl<R: Resolve> Asker<'_, R> {
                 let known = known_from(&found, known.as_ref());
                 (Outcome::Resolved(found), Ok(known))
             }
-            Err(trouble) => (Outcome::Unresolved, Err(trouble)),
+            Err(trouble) => (Outcome::Unresolved { is_v2: self.resolver.is_v2(tag.host()) }, Err(trouble)),
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;

@@ -11,12 +11,19 @@ pub trait Resolve {
     /// # Errors
     /// What went wrong, for this tag alone.
     fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> impl Future<Output = Result<Found, Trouble>>;
+
+    /// Whether a host is known to be a v2 registry by now: a look in vain can prove that too (D10).
+    fn is_v2(&self, host: &str) -> bool;
 }
 
 impl Resolve for Registries {
     async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
         // The inherent function of the same name comes first in the search for methods.
         self.resolve(target, gate).await.map_err(|error| Trouble::from(&error))
+    }
+
+    fn is_v2(&self, host: &str) -> bool {
+        self.is_v2(host)
     }
 }
 

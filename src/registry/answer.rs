@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use oci_distribution::errors::OciEnvelope;
 use reqwest::StatusCode;
+use serde::Deserialize;
 
 use crate::text::push_harmless;
 
@@ -36,8 +37,20 @@ impl fmt::Display for Answer {
     }
 }
 
-/// The first error of a body in the specification's form (distribution-spec, "Error Codes"), fit for a log line.
+/// What a v1 registry says of an error.
+#[derive(Deserialize)]
+struct V1Error {
+    error: String,
+}
+
+/// What a body says of an error, fit for a log line: in the specification's form (distribution-spec, "Error Codes"), of
+/// which the first error is taken, or in that of v1.
 pub(super) fn remark(body: &[u8]) -> Option<Box<str>> {
+    let v1 = || serde_json::from_slice(body).ok().map(|V1Error { error }| presentable(&error).into());
+    v2_remark(body).or_else(v1)
+}
+
+fn v2_remark(body: &[u8]) -> Option<Box<str>> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
     let error = envelope.errors.into_iter().next()?;
     let code = serde_json::to_value(&error.code).ok()?;

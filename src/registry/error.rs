@@ -91,6 +91,17 @@ pub enum Trouble {
     /// The answer is not one that a registry may give.
     #[error("registry's answer {0}")]
     Malformed(Malformed),
+    /// What was a v2 registry answers at `/v2/` as none does: an error page, a proxy, or the wrong server (D10).
+    #[error(
+        "{0} at /v2/ as no v2 registry does, and was one before: what was found last is kept until it is one again; if \
+         it became a v1 registry, set api = \"v1\" for it"
+    )]
+    NoLongerV2(Answer),
+    /// There seems to be no registry.
+    #[error(
+        "{0} at /v2/ as no v2 registry does, and /v1/_ping is no v1 registry's either: see that host and port are right"
+    )]
+    NoRegistry(Answer),
 }
 
 /// What the user can do about a refusal.
@@ -174,6 +185,9 @@ pub enum Malformed {
     /// Something else, such as a login page.
     #[error("is not an image manifest: {0}")]
     NotAManifest(String),
+    /// Something else where a v1 registry has the id of an image.
+    #[error("is not the id of an image: {0}")]
+    NotAnImageId(String),
     /// A manifest whose digest is another one at every look.
     #[error("is a schema 1 manifest, which has no stable digest: push the image again with a current tool")]
     Schema1,
@@ -212,7 +226,9 @@ impl Error {
             | Trouble::Setup(_)
             | Trouble::Transport(_)
             | Trouble::Redirect(_)
-            | Trouble::Malformed(_) => None,
+            | Trouble::Malformed(_)
+            | Trouble::NoLongerV2(_)
+            | Trouble::NoRegistry(_) => None,
         }
     }
 }
@@ -237,6 +253,31 @@ impl Trouble {
             Self::Transport(transport) => transport.stage.kind(),
             Self::Redirect(_) => "redirect_refused",
             Self::Malformed(_) => "malformed",
+            Self::NoLongerV2(_) => "no_longer_v2",
+            Self::NoRegistry(_) => "no_registry",
+        }
+    }
+
+    /// Whether this is a definite answer, and one that any server could give, so that it proves no registry.
+    pub(super) fn could_be_a_strangers(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::Refused(_) => true,
+            Self::Malformed(malformed) => match malformed {
+                Malformed::TooLarge(_) | Malformed::NotAManifest(_) | Malformed::NotAnImageId(_) => true,
+                Malformed::Schema1 | Malformed::Contradiction { .. } => false,
+            },
+            Self::Denied { .. }
+            | Self::CredentialsRejected { .. }
+            | Self::Password { .. }
+            | Self::LoginUnsupported { .. }
+            | Self::TooManyRequests { .. }
+            | Self::Server(_)
+            | Self::Address { .. }
+            | Self::Setup(_)
+            | Self::Transport(_)
+            | Self::Redirect(_)
+            | Self::NoLongerV2(_)
+            | Self::NoRegistry(_) => false,
         }
     }
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Client, Method, StatusCode, Url};
+use tokio::time::Instant;
 
+use super::api::Protocol;
 use super::challenge::Offer;
 use super::error::{Advice, Trouble};
 use super::keychain::{Login, Pass};
 use super::transport::{PlainHttp, Question, Reply, send};
 use super::verdict::Verdict;
-use super::{Gate, Settings, manifest};
+use super::{Gate, Settings, manifest, probe};
 use crate::image::TagRef;
 
 const DOCKER_HUB: &str = "docker.io";
@@ -24,6 +26,8 @@ const DOCKER_HUB_API: &str = "registry-1.docker.io";
 pub(super) struct Host {
     /// `https://registry.example.com:5000/v2/`.
     base: Box<str>,
+    /// `https://registry.example.com:5000/v1/`.
+    v1_base: Box<str>,
     client: Client,
     headers: HeaderMap,
     timeout: Duration,
@@ -32,6 +36,7 @@ pub(super) struct Host {
     /// The registry asked for user and password before, so they go out unasked.
     wants_basic: AtomicBool,
     verdict: Mutex<Verdict>,
+    protocol: Mutex<Protocol>,
 }
 
 impl Host {
@@ -40,6 +45,7 @@ impl Host {
         let api = if settings.host == DOCKER_HUB { DOCKER_HUB_API } else { &settings.host };
         Self {
             base: format!("{scheme}://{api}/v2/").into(),
+            v1_base: format!("{scheme}://{api}/v1/").into(),
             client,
             headers: headers(),
             timeout: settings.timeout,
@@ -47,6 +53,7 @@ impl Host {
             login: settings.credentials.clone().map(Login::new),
             wants_basic: AtomicBool::new(false),
             verdict: Mutex::default(),
+            protocol: Mutex::new(Protocol::new(settings.api, settings.known_v2)),
         }
     }
 
@@ -55,10 +62,25 @@ impl Host {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known about the protocol that this host speaks. Not to be held across an await.
+    pub(super) fn protocol(&self) -> MutexGuard<'_, Protocol> {
+        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where the manifest behind a tag is.
     pub(super) fn manifest_url(&self, tag: &TagRef) -> Result<Url, Trouble> {
         let text = format!("{}{}/manifests/{}", self.base, tag.repository(), tag.tag());
         Url::parse(&text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
+    }
+
+    /// Where a v2 registry says that it is one.
+    pub(super) fn v2_url(&self) -> Result<Url, Trouble> {
+        parse_url(&self.base)
+    }
+
+    /// Where a v1 registry has what `path` names.
+    pub(super) fn v1_url(&self, path: &str) -> Result<Url, Trouble> {
+        parse_url(&format!("{}{path}", self.v1_base))
     }
 
     /// Asks, and asks once more with the login if the registry wants one. Any status but 401 comes back as it is.
@@ -86,7 +108,11 @@ impl Host {
             timeout: self.timeout,
             plain_http: &self.plain_http,
         };
-        send(&self.client, question, gate).await
+        let reply = send(&self.client, question, gate).await?;
+        if reply.elsewhere.is_none() && probe::is_marked_v2(reply.headers()) {
+            self.protocol().prove_v2(Instant::now());
+        }
+        Ok(reply)
     }
 
     async fn known_pass(&self) -> Result<Option<Pass<'_>>, Trouble> {
@@ -142,6 +168,10 @@ impl Host {
         };
         Err(Trouble::Denied { answer: reply.answer().await, advice })
     }
+}
+
+fn parse_url(text: &str) -> Result<Url, Trouble> {
+    Url::parse(text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
 }
 
 /// Whether an answer with this status means that the login was looked at and taken.

@@ -1,7 +1,8 @@
 //! One question: what does this tag point to?
 //!
 //! ```text
-//! Registries::resolve ─> v2 (HEAD or GET) ─> host (its login, what was learnt) ─> transport (redirects, bounds)
+//! Registries::resolve ─> probe (v2 or v1?) ─┬> v2 (HEAD or GET) ─┬> host (its login, what was learnt) ─> transport
+//!                                            └> v1 ──────────────┘                          (redirects, bounds)
 //! ```
 //! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 
@@ -14,6 +15,7 @@ use crate::image::{Digest, Found, TagRef};
 
 mod address;
 mod answer;
+mod api;
 mod challenge;
 mod clients;
 mod error;
@@ -22,12 +24,15 @@ mod file;
 mod host;
 mod keychain;
 mod manifest;
+mod probe;
 mod transport;
+mod v1;
 mod v2;
 mod verdict;
 
 pub use address::address;
 pub use answer::Answer;
+pub use api::Api;
 pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
 
@@ -51,6 +56,11 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// How long one request may take, its redirects and its body included.
     pub timeout: Duration,
+    /// Which protocol it speaks, as far as the user says so.
+    pub api: Api,
+    /// Whether it was found to be a v2 registry before, which holds for good (D10). The configuration does not know;
+    /// whoever remembers sets it.
+    pub known_v2: bool,
 }
 
 /// A login whose password stays in its file until it is needed.
@@ -136,6 +146,8 @@ impl Settings {
             ca_file: None,
             credentials: None,
             timeout: DEFAULT_TIMEOUT,
+            api: Api::Auto,
+            known_v2: false,
         }
     }
 }
@@ -163,7 +175,14 @@ impl Registries {
         let tag = target.tag;
         let explain = |trouble| Error { tag: tag.clone(), trouble };
         let host = self.host(tag.host()).map_err(|error| explain(error.into()))?;
-        v2::resolve(&host, tag, gate).await.map_err(explain)
+        probe::resolve(&host, target, gate).await.map_err(explain)
+    }
+
+    /// Whether a host is known to be a v2 registry by now, which is to be remembered (D10).
+    #[must_use]
+    pub fn is_v2(&self, host: &str) -> bool {
+        let host = self.lock().by_name.get(host).map(Arc::clone);
+        host.is_some_and(|host| host.protocol().is_v2())
     }
 
     fn host(&self, name: &str) -> Result<Arc<Host>, SetupError> {

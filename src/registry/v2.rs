@@ -71,7 +71,7 @@ async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Descriptor, Trou
 }
 
 /// What a status means that is not the answer.
-async fn refusal(mut reply: Reply) -> Trouble {
+pub(super) async fn refusal(mut reply: Reply) -> Trouble {
     let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
     let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
     let answer = reply.answer().await;

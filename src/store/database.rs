@@ -19,7 +19,7 @@ pub(super) struct Database {
     db: sled::Db,
     meta: sled::Tree,
     /// In the order of [`Kind::ALL`].
-    trees: [sled::Tree; 4],
+    trees: [sled::Tree; 5],
     dir: PathBuf,
 }
 
@@ -78,6 +78,7 @@ impl Database {
                 db.open_tree(Kind::Triggers.tree())?,
                 db.open_tree(Kind::Configs.tree())?,
                 db.open_tree(Kind::Builds.tree())?,
+                db.open_tree(Kind::Registries.tree())?,
             ];
             let meta = db.open_tree("meta")?;
             Ok(Self { db, meta, trees, dir: dir.to_owned() })
@@ -139,15 +140,16 @@ impl Database {
         let rows: Vec<_> = records.map(schema::encode).collect::<Result<_, _>>().map_err(unreadable)?;
         failpoint::reach("database-before-put").map_err(|error| Fault::new(error.to_string()))?;
         guarded("write", || {
-            let [tags, triggers, configs, builds] = &self.trees;
-            let done = (tags, triggers, configs, builds, &self.meta).transaction(
-                |(tags, triggers, configs, builds, meta)| {
+            let [tags, triggers, configs, builds, registries] = &self.trees;
+            let done = (tags, triggers, configs, builds, registries, &self.meta).transaction(
+                |(tags, triggers, configs, builds, registries, meta)| {
                     for row in &rows {
                         let tree = match row.kind {
                             Kind::Tags => tags,
                             Kind::Triggers => triggers,
                             Kind::Configs => configs,
                             Kind::Builds => builds,
+                            Kind::Registries => registries,
                         };
                         match &row.value {
                             Some(value) => tree.insert(row.key.as_slice(), value.as_slice())?,

@@ -24,10 +24,13 @@ pub(super) enum Kind {
     Configs,
     /// `namespace/name`, NUL, the number as 8 bytes, highest first, so that builds are in order
     Builds,
+    /// `host`
+    Registries,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Tags, Self::Triggers, Self::Configs, Self::Builds];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Tags, Self::Triggers, Self::Configs, Self::Builds, Self::Registries];
 
     /// The tree's name in sled.
     pub(super) fn tree(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Kind {
             Self::Triggers => "triggers",
             Self::Configs => "configs",
             Self::Builds => "builds",
+            Self::Registries => "registries",
         }
     }
 }
@@ -68,6 +72,9 @@ pub(super) fn encode(record: &Record) -> serde_json::Result<Row> {
             let parts = [key.config.as_str().as_bytes(), b"\0", &key.number.to_be_bytes()];
             Row { kind: Kind::Builds, key: parts.concat(), value: pack(value.as_ref())? }
         }
+        Record::Registry(host, value) => {
+            Row { kind: Kind::Registries, key: host.as_bytes().into(), value: pack(value.as_ref())? }
+        }
     })
 }
 
@@ -86,6 +93,7 @@ pub(super) fn decode(kind: Kind, key: &[u8], value: &[u8]) -> Option<Record> {
             let number = u64::from_be_bytes(number.try_into().ok()?);
             Record::Build(BuildKey { config: config_key(config)?, number }, Some(unpack(value)?))
         }
+        Kind::Registries => Record::Registry(str::from_utf8(key).ok()?.into(), Some(unpack(value)?)),
     })
 }
 

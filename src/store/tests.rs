@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 use super::recover::{self, Recovery};
 use super::*;
-use crate::controller::{BuildSpec, ConfigKey, ConfigRecord, TagRecord, TriggerKey, TriggerRecord};
+use crate::controller::{
+    BuildSpec, ConfigKey, ConfigRecord, RegistryRecord, TagRecord, TriggerKey, TriggerRecord,
+};
 use crate::image::{Descriptor, Digest, Image, Polled, TagRef};
 
 fn tag(number: usize) -> TagRef {
@@ -24,6 +26,11 @@ fn tag_record(number: usize, content: &str) -> Record {
     let record =
         TagRecord { observed, since: Timestamp::UNIX_EPOCH, earlier: Vec::new(), unwatched_since: None };
     Record::Tag(tag(number), Some(Box::new(record)))
+}
+
+fn registry_record(host: &str) -> Record {
+    let record = RegistryRecord { v2_since: Some(Timestamp::UNIX_EPOCH) };
+    Record::Registry(host.into(), Some(Box::new(record)))
 }
 
 fn transition(records: Vec<Record>) -> Transition {
@@ -86,6 +93,39 @@ async fn what_was_committed_is_there_after_a_clean_close() {
     assert_eq!(again.store_id, first.store_id);
     assert_eq!((again.records.tags.len(), again.records.triggers.len()), (20, 20));
     assert_eq!(again.records.configs[&ConfigKey::new("default", "app")].last_number, 19);
+}
+
+#[tokio::test]
+async fn d10_what_was_found_out_about_a_host_is_there_after_a_crash_a_stop_and_a_rebuild() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    let host = "registry.test:5000";
+    opened.store.commit(&[transition(vec![registry_record(host)])]).await.unwrap();
+    let is_there = |dir: &Path| Store::open(dir).unwrap().records.is_v2(host);
+    assert!(is_there(crash_image(dir.path()).path()));
+    opened.store.close().await;
+    assert!(is_there(crash_image(dir.path()).path()));
+    let rebuilt = crash_image(dir.path());
+    fs::remove_dir_all(rebuilt.path().join("db")).unwrap();
+    assert!(is_there(rebuilt.path()));
+}
+
+#[tokio::test]
+async fn a_state_from_before_there_were_registries_in_it_opens() {
+    let dir = TempDir::new().unwrap();
+    let opened = Store::open(dir.path()).unwrap();
+    fill(&opened.store, 0, 3).await;
+    opened.store.close().await;
+    let db = sled::open(dir.path().join("db")).unwrap();
+    assert!(db.drop_tree("registries").unwrap());
+    drop(db);
+
+    let again = Store::open(dir.path()).unwrap();
+    assert_eq!(again.recovery, Recovery::Whole { replayed: 0 });
+    assert_eq!((again.records.tags.len(), again.records.registries.len()), (3, 0));
+    again.store.commit(&[transition(vec![registry_record("registry.test:5000")])]).await.unwrap();
+    again.store.close().await;
+    assert_eq!(Store::open(dir.path()).unwrap().records.registries.len(), 1);
 }
 
 #[tokio::test]

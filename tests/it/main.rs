@@ -22,3 +22,4 @@ mod registries;
 mod resolve;
 mod support;
 mod systemd;
+mod v1;

@@ -62,6 +62,8 @@ fn configured(typed: &Registry, name: String, secrets: &SecretFiles, problems: &
             ca_file: typed.ca_file.value().cloned(),
             credentials: credentials(typed, secrets, problems),
             timeout: typed.timeout.value().copied().unwrap_or(registry.timeout),
+            api: typed.api.value().copied().unwrap_or(registry.api),
+            known_v2: registry.known_v2,
             host: name,
         },
         limits: Limits {

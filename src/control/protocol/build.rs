@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BuildKey, Digest, TagRef};
+use super::{BuildKey, Digest, ImageId, TagRef};
 
 /// Which builds are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,9 +158,15 @@ pub struct Cause {
 pub struct Image {
     /// The tag it was found under.
     pub tag: TagRef,
-    /// The immutable reference.
+    /// The immutable reference; the tag itself on a v1 registry.
     pub reference: String,
     /// Its digest; none on a v1 registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Its id on a v1 registry, which is no digest and for information only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageId>,
+    /// Whether the reference may lead to another image later: so on a v1 registry, where nothing is immutable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
 }

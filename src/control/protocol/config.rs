@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, Held, TagRef};
+use super::{Build, ConfigKey, Digest, Held, ImageId, TagRef};
 
 /// Which build configs are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub struct Config {
     /// What that points to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Its id on a v1 registry, which is no digest and for information only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageId>,
+    /// Whether the reference may lead to another image later: so on a v1 registry, where nothing is immutable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
     /// What starts a build.
     pub triggers: Vec<Trigger>,
     /// Since when there is an image that no complete build has.
@@ -73,6 +79,9 @@ pub struct Trigger {
     /// What it last started a build for, or remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Digest>,
+    /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fires_once: bool,
     /// Since when a newer image waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_since: Option<Timestamp>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, TagRef};
+use super::{Build, ConfigKey, Digest, ImageId, TagRef};
 
 /// Which part of the status is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,12 +78,21 @@ pub struct Totals {
 pub struct Tag {
     /// Its normal spelling.
     pub tag: TagRef,
-    /// What it points to; none before the first look that succeeded.
+    /// What it points to; none before the first look that succeeded, and none on a v1 registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The immutable reference that builds are given.
+    /// The immutable reference that builds are given; the tag itself on a v1 registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Its id on a v1 registry, which is no digest and for information only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageId>,
+    /// Whether the reference may lead to another image later: so on a v1 registry, where nothing is immutable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutable: bool,
+    /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fires_once: bool,
     /// Since when it points there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

@@ -10,12 +10,14 @@ use proptest::strategy::Strategy;
 use super::ledger::Ledger;
 use super::support::*;
 use crate::controller::*;
+use crate::image::{ImageId, Polled};
 
 /// Something that happens. Numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Happening {
     See(usize, usize),
-    Miss(usize),
+    SeeV1(usize, usize),
+    Miss(usize, bool),
     Load(u16),
     Accept(usize),
     End(usize, Outcome),
@@ -43,7 +45,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         12 => (0..3_usize, 0..4_usize).prop_map(|(tag, version)| See(tag, version)),
-        2 => (0..3_usize).prop_map(Miss),
+        3 => (0..3_usize, 0..3_usize).prop_map(|(tag, version)| SeeV1(tag, version)),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(tag, is_v2)| Miss(tag, is_v2)),
         3 => any::<u16>().prop_map(Load),
         1 => (0..3_usize).prop_map(Accept),
         9 => (0..3_usize, outcome).prop_map(|(which, outcome)| End(which, outcome)),
@@ -123,7 +126,11 @@ impl Run {
                 let found = image(&version.to_string());
                 self.tell(&Event::Observed { tag: tag(TAGS[*at]), found });
             }
-            Miss(at) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]) }),
+            SeeV1(at, version) => {
+                let image_id = ImageId::from_hex(&version.to_string().repeat(64)).unwrap();
+                self.tell(&Event::Observed { tag: tag(TAGS[*at]), found: Polled::V1(image_id).into() });
+            }
+            Miss(at, is_v2) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]), is_v2: *is_v2 }),
             Load(bits) => {
                 self.settings = Arc::new(some_settings(*bits));
                 self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false });

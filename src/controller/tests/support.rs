@@ -202,9 +202,9 @@ impl Mind {
         self.tell(&Event::Observed { tag: tag(name), found: image(version) })
     }
 
-    /// A look at a tag fails.
+    /// A look at a tag fails, and proves nothing about its host.
     pub(super) fn miss(&mut self, name: &str) -> Vec<Note> {
-        self.tell(&Event::Unresolved { tag: tag(name) })
+        self.tell(&Event::Unresolved { tag: tag(name), is_v2: false })
     }
 
     /// The running attempt of a build ends.

@@ -155,5 +155,7 @@ fn image(image: &PinnedImage) -> protocol::Image {
         tag: image.tag.clone(),
         reference: image.reference.to_string(),
         digest: image.digest.clone(),
+        image_id: image.image_id,
+        mutable: image.digest.is_none(),
     }
 }

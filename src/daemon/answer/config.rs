@@ -75,14 +75,14 @@ pub fn check_release(controller: &Controller, query: &ReleaseQuery) -> Result<Re
 
 fn describe(controller: &Controller, config: &BuildConfig) -> Config {
     let records = controller.records();
+    let image = records.tags.get(&config.strategy.from).map(|tag| tag.admitted());
     let of = |build: Option<(&BuildKey, &Build)>| build.map(|(key, build)| summary(key, build));
     Config {
         build_config: config.key.clone(),
         tag: config.strategy.from.clone(),
-        digest: records
-            .tags
-            .get(&config.strategy.from)
-            .and_then(|tag| tag.admitted().identity.digest().cloned()),
+        digest: image.and_then(|image| image.identity.digest().cloned()),
+        image_id: image.and_then(|image| image.polled.image_id()),
+        mutable: image.is_some_and(|image| image.identity == Identity::V1Tag),
         triggers: config
             .triggers
             .iter()
@@ -101,10 +101,12 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
 
 fn describe_trigger(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> protocol::Trigger {
     let record = stored(controller, config, &trigger.tag);
+    let found = controller.records().tags.get(&trigger.tag);
     protocol::Trigger {
         tag: trigger.tag.clone(),
         paused: trigger.paused,
         stored: record.and_then(|record| record.stored.as_ref()).and_then(Identity::digest).cloned(),
+        fires_once: found.is_some_and(|tag| tag.admitted().identity == Identity::V1Tag),
         pending_since: record.and_then(|record| record.pending.as_ref()).map(|pending| pending.since),
     }
 }

@@ -8,7 +8,7 @@ use super::{Facts, PolledHost, PolledTag, Polling};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Held, Phase, Problem, Status, StatusQuery, Tag, Totals};
 use crate::controller::{BuildConfig, ConfigKey, Controller, HoldReason};
-use crate::image::TagRef;
+use crate::image::{Identity, TagRef};
 
 /// Where everything stands, or all that concerns the tags that are asked for.
 ///
@@ -119,10 +119,14 @@ fn tags(controller: &Controller, polling: &Polling, scope: &Scope<'_>) -> Vec<Ta
 fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_configs: usize) -> Tag {
     let record = controller.records().tags.get(tag);
     let image = record.map(|record| record.admitted());
+    let is_v1 = image.is_some_and(|image| image.identity == Identity::V1Tag);
     Tag {
         tag: tag.clone(),
         digest: image.and_then(|image| image.identity.digest().cloned()),
         image: image.map(|image| image.reference.to_string()),
+        image_id: image.and_then(|image| image.polled.image_id()),
+        mutable: is_v1,
+        fires_once: is_v1,
         since: record.map(|record| record.since),
         last_success: polled.last_success,
         next_poll: polled.next_poll,

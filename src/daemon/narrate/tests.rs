@@ -7,7 +7,7 @@ use super::narrate;
 use crate::controller::{
     BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, Phase, Urgency,
 };
-use crate::image::{Digest, TagRef};
+use crate::image::{Digest, ImageId, TagRef};
 use crate::logging::{capture, catalog};
 
 fn tag() -> TagRef {
@@ -72,6 +72,11 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
     };
     vec![
         (Note::TagResolved { tag: tag(), digest: Some(digest(1)), reference }, "tag_resolved", "info"),
+        (
+            Note::V1FiresOnce { tag: tag(), image_id: ImageId::from_hex(&"1f".repeat(32)).unwrap() },
+            "v1_fires_once",
+            "info",
+        ),
         (changed, "image_changed", "info"),
         (fired, "trigger_fired", "info"),
         (swallowed, "trigger_swallowed", "info"),
@@ -123,7 +128,7 @@ fn every_note_is_one_event_that_the_table_allows() {
 
 #[test]
 fn a_changed_image_is_told_with_both_digests_and_its_pinned_reference() {
-    let line = told(&notes()[1].0);
+    let line = told(&notes()[2].0);
     assert_eq!(line["image"], format!("registry.example.com:5000/base/ruby@{}", digest(2)));
     assert_eq!(line["registry"], "registry.example.com:5000");
     assert_eq!(line["digest"], digest(2).to_string());
@@ -133,7 +138,7 @@ fn a_changed_image_is_told_with_both_digests_and_its_pinned_reference() {
 
 #[test]
 fn a_trigger_that_never_stored_an_image_has_no_old_digest() {
-    let line = told(&notes()[2].0);
+    let line = told(&notes()[3].0);
     assert!(!line.contains_key("old_digest"), "{line:?}");
 }
 

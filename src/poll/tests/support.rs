@@ -145,6 +145,10 @@ impl Resolve for Script {
         self.in_flight.lock().unwrap().entry(host).or_default().0 -= 1;
         result
     }
+
+    fn is_v2(&self, host: &str) -> bool {
+        host.starts_with("v2.")
+    }
 }
 
 /// A poller at work.

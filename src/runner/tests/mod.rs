@@ -143,6 +143,7 @@ fn image(tag: &str, content: &[u8]) -> PinnedImage {
         reference: tag.pinned(&digest).into(),
         tag,
         digest: Some(digest),
+        image_id: None,
     }
 }
 

@@ -20,9 +20,6 @@ async fn each_status_is_told_with_the_tag_and_what_came_back() {
     let table = [
         (401, "denied", "registry answered 401 Unauthorized"),
         (403, "denied", "registry answered 403 Forbidden"),
-        (404, "missing", "registry answered 404 Not Found"),
-        (405, "refused", "registry answered 405 Method Not Allowed"),
-        (418, "refused", "registry answered 418 I'm a teapot"),
         (429, "too_many_requests", "registry answered 429 Too Many Requests"),
         (500, "server_error", "registry answered 500 Internal Server Error"),
         (503, "server_error", "registry answered 503 Service Unavailable"),
@@ -31,6 +28,26 @@ async fn each_status_is_told_with_the_tag_and_what_came_back() {
         let error = error_with(Fault::status(status)).await;
         assert_eq!(error.kind(), kind);
         assert_eq!(error.to_string(), format!("resolve {}: {text}", error.tag));
+    }
+}
+
+#[tokio::test]
+async fn a_definite_status_is_told_as_the_tags_where_v2_answers_and_as_the_hosts_where_it_does_not() {
+    let table = [
+        (404, "missing", "404 Not Found"),
+        (405, "refused", "405 Method Not Allowed"),
+        (418, "refused", "418 I'm a teapot"),
+    ];
+    for (status, kind, text) in table {
+        let registry = FakeRegistry::start();
+        registry.fault("app", Fault::status(status));
+        let error = Asker::new(&registry).error(&registry.tag("app", "1")).await;
+        assert_eq!(error.kind(), kind);
+        assert_eq!(error.to_string(), format!("resolve {}: registry answered {text}", error.tag));
+
+        let error = error_with(Fault::status(status)).await;
+        assert_eq!(error.kind(), "no_registry");
+        assert!(error.to_string().contains(&format!("{text} at /v2/")), "{error}");
     }
 }
 

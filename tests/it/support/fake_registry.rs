@@ -20,15 +20,17 @@ use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
-use basewatch::image::{Digest, TagRef};
+use basewatch::image::{Digest, ImageId, TagRef};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use fault::Fault;
 use tls::Tls;
+pub(crate) use v1::{Speaks, Tags};
 
 mod fault;
 mod tls;
+mod v1;
 
 /// Every repository, where a fault wants to know which.
 pub(crate) const ANY: &str = "*";
@@ -67,6 +69,8 @@ struct Inside {
 struct Content {
     /// By repository and tag or digest.
     manifests: BTreeMap<(String, String), Manifest>,
+    speaks: Speaks,
+    v1: v1::V1,
     faults: Vec<(String, Fault)>,
     requests: Vec<Recorded>,
 }
@@ -175,6 +179,25 @@ impl FakeRegistry {
             content.manifests.insert((repository.to_owned(), reference), manifest.clone());
         }
         digest
+    }
+
+    /// Speaks these protocols from now on; it spoke v2 alone until then.
+    pub(crate) fn speak(&self, protocols: Speaks) {
+        self.inside.lock().speaks = protocols;
+    }
+
+    /// Has its v1 tags in this form.
+    pub(crate) fn keep_v1_tags(&self, tags: Tags) {
+        self.inside.lock().v1.tags = tags;
+    }
+
+    /// Moves a tag of v1 to the one image that `seed` stands for.
+    pub(crate) fn push_v1(&self, repository: &str, tag: &str, seed: u64) -> ImageId {
+        let (hex, id) = v1::image_id(seed);
+        let mut content = self.inside.lock();
+        let tags = content.v1.repositories.entry(repository.to_owned()).or_default();
+        tags.insert(tag.to_owned(), hex);
+        id
     }
 
     /// Removes a tag; what it pointed to stays.
@@ -302,10 +325,16 @@ impl Inside {
     }
 
     fn look_up(&self, path: &str) -> Reply {
-        if path == "/v2/" {
-            return Reply::new(StatusCode::OK, "application/json", b"{}");
-        }
         let content = self.lock();
+        match (content.speaks, path.starts_with("/v1/")) {
+            (Speaks::V1 | Speaks::Both, true) => return content.v1.answer(path),
+            (Speaks::V2, true) => return v1::not_spoken(),
+            (Speaks::V1, false) => return v1::not_v2(),
+            (Speaks::V2 | Speaks::Both, false) => {}
+        }
+        if path == "/v2/" {
+            return Reply::new(StatusCode::OK, "application/json", b"{}").marked();
+        }
         let key = split(path).map(|(repository, reference)| (repository.to_owned(), reference.to_owned()));
         match key.and_then(|key| content.manifests.get(&key)) {
             Some(manifest) => Reply::manifest(manifest),
@@ -350,13 +379,18 @@ impl Reply {
         let digest = Digest::sha256_of(&manifest.body).to_string();
         reply.headers.insert("docker-content-digest", value(&digest));
         reply.headers.insert(header::ETAG, value(&format!("\"{digest}\"")));
-        reply.headers.insert("docker-distribution-api-version", value("registry/2.0"));
-        reply
+        reply.marked()
     }
 
     fn error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
-        Self::new(status, "application/json", body.as_bytes())
+        Self::new(status, "application/json", body.as_bytes()).marked()
+    }
+
+    /// As every answer of a v2 registry is.
+    fn marked(mut self) -> Self {
+        self.headers.insert("docker-distribution-api-version", value("registry/2.0"));
+        self
     }
 
     fn with_body(self, body: Body) -> Response {

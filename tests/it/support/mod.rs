@@ -5,6 +5,7 @@ pub(crate) mod daemon;
 pub(crate) mod fake_registry;
 mod oci_layout;
 mod process;
+pub(crate) mod proxy;
 mod real_registry;
 pub(crate) mod service_manager;
 pub(crate) mod watch_list;

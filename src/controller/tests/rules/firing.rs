@@ -119,7 +119,7 @@ fn a_failed_look_fires_nothing_and_clears_nothing() {
     let mut mind = Mind::start([watch("app", &["debian"])]);
     mind.see("debian", "A");
     mind.pass(PATIENCE);
-    let miss = Event::Unresolved { tag: tag("debian") };
+    let miss = Event::Unresolved { tag: tag("debian"), is_v2: true };
     assert!(mind.controller.decide(&miss, mind.now).is_empty());
 }
 

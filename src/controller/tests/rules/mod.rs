@@ -6,3 +6,4 @@ mod first_start;
 mod memory;
 mod queue;
 mod spec;
+mod v1;

@@ -79,6 +79,7 @@ fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
         tag: tag("node"),
         reference: pinned("node", "B").into(),
         digest: Some(digest("B")),
+        image_id: None,
     };
     let cause = Cause::ImageChange { image: image.clone(), old_digest: Some(digest("A")) };
     assert_eq!(spec.causes, [cause]);

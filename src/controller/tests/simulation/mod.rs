@@ -118,7 +118,7 @@ impl Simulation {
     fn look(&mut self) {
         let at = self.random.below(TAGS.len());
         let event = match self.random.percent(15) {
-            true => Event::Unresolved { tag: tag(TAGS[at]) },
+            true => Event::Unresolved { tag: tag(TAGS[at]), is_v2: self.random.percent(50) },
             false => self.world.observe(at),
         };
         self.tell(|| format!("a look: {event:?}"));

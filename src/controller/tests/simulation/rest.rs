@@ -74,7 +74,7 @@ impl Simulation {
             let settled = self.world.ledger.settled.get(&trigger);
             let settled = settled.unwrap_or_else(|| panic!("{trigger} settled nothing"));
             let at = TAGS.iter().position(|tag| *tag == name).unwrap();
-            assert_eq!(settled.digest, digest(&self.world.tags[at]), "{trigger} missed the last image");
+            assert_eq!(settled.digest, Some(digest(&self.world.tags[at])), "{trigger} missed the last image");
             match &settled.by {
                 Some(build) => self.check_built(configured, build),
                 None => assert_eq!(configured.config.on_first, OnFirst::Record),

@@ -31,6 +31,7 @@ enum What {
     Header { name: HeaderName, value: Option<HeaderValue> },
     Redirect { base: String },
     Login { authorization: HeaderValue },
+    Gate { authorization: HeaderValue },
 }
 
 /// The header that carries a manifest's digest.
@@ -98,6 +99,12 @@ impl Fault {
     pub(crate) fn basic_login(user: &str, password: &str) -> Self {
         let authorization = http_auth::basic::encode_credentials(user, password);
         What::Login { authorization: value(&authorization) }.into()
+    }
+
+    /// The same challenge by a server in front of the registry, which knows nothing of what is behind it.
+    pub(crate) fn gate(user: &str, password: &str) -> Self {
+        let authorization = http_auth::basic::encode_credentials(user, password);
+        What::Gate { authorization: value(&authorization) }.into()
     }
 
     /// A header more, for a status.
@@ -186,6 +193,13 @@ impl Fault {
                 let mut refusal = Reply::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "log in first");
                 refusal.headers.insert(header::WWW_AUTHENTICATE, value(r#"Basic realm="fake registry""#));
                 Err(refusal.into_response())
+            }
+            What::Gate { authorization } => {
+                if request.headers.get(header::AUTHORIZATION) == Some(&authorization) {
+                    return Ok(reply);
+                }
+                let challenge = [(header::WWW_AUTHENTICATE, r#"Basic realm="a gate""#)];
+                Err((StatusCode::UNAUTHORIZED, challenge, "<html>log in</html>").into_response())
             }
         }
     }

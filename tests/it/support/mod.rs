@@ -6,6 +6,7 @@ pub(crate) mod fake_registry;
 mod oci_layout;
 mod process;
 mod real_registry;
+mod token_server;
 pub(crate) mod watch_list;
 
 pub(crate) use real_registry::RealRegistry;

@@ -20,4 +20,5 @@ mod polling;
 mod real_registry;
 mod registries;
 mod resolve;
+mod secrets;
 mod support;

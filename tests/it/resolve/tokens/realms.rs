@@ -96,6 +96,22 @@ async fn a_wrong_password_is_tried_once_and_parked_until_its_file_changes() {
 }
 
 #[tokio::test]
+async fn a_login_that_nobody_took_yet_is_parked_by_a_401_and_by_a_403_and_by_no_trouble_of_the_server() {
+    for (status, kind, requests) in
+        [(401, "credentials_rejected", 1), (403, "credentials_rejected", 1), (503, "server_error", 2)]
+    {
+        let registry = open_to(&private());
+        registry.fault("/token", Fault::status(status));
+        let (file, tag) = (password_file(PASSWORD), registry.tag("team/app", "1"));
+        let asker = Asker::with(with_login(&registry, &file));
+        for _ in 0..2 {
+            assert_eq!(asker.error(&tag).await.kind(), kind, "{status}");
+        }
+        assert_eq!(logins(&registry), vec![true; requests], "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_that_was_taken_before_is_not_parked_by_one_repository_it_may_not_see() {
     let registry = open_to(&private());
     let (file, tag) = (password_file(PASSWORD), registry.tag("team/app", "1"));

@@ -1,13 +1,16 @@
-//! One HTTP client per TLS identity, kept for ever, as each holds a connection pool and a parsed CA store.
+//! One HTTP client per TLS identity, kept for ever, as each holds a connection pool and a parsed CA store; and one more
+//! for token servers that a registry named and nobody vouches for, made when it is first needed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 
 use super::address::address;
+use super::auth::Outward;
 use super::{Settings, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +23,7 @@ const MOST_IDLE_PER_HOST: usize = 32;
 const LARGEST_CA_FILE: u64 = 8 * 1024 * 1024;
 
 /// Why the registries could not be set up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum SetupError {
     /// A `ca_file` that cannot be read.
     #[error("read the ca_file {} of registry {host}", path.display())]
@@ -31,7 +34,7 @@ pub enum SetupError {
         path: PathBuf,
         /// Why not.
         #[source]
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// A `ca_file` that is not what it should be.
     #[error("the ca_file {} of registry {host} holds no usable PEM certificate", path.display())]
@@ -69,18 +72,54 @@ enum Route {
 
 /// The clients that were needed so far.
 #[derive(Debug, Default)]
-pub(super) struct Clients(BTreeMap<Identity, Client>);
+pub(super) struct Clients(BTreeMap<Identity, Ways>);
+
+/// The clients of one TLS identity.
+#[derive(Debug, Clone)]
+pub(super) struct Ways {
+    /// For registries.
+    pub registry: Client,
+    guarded: Arc<Guarded>,
+}
+
+/// The client that reaches no private address.
+#[derive(Debug)]
+struct Guarded {
+    route: Route,
+    certificates: Option<Vec<Certificate>>,
+    /// The host that was the first to have this identity, for messages.
+    host: Box<str>,
+    client: OnceLock<Client>,
+}
 
 impl Clients {
-    /// The client for a host, made if no host before had the same TLS identity.
-    pub(super) fn client(&mut self, settings: &Settings) -> Result<Client, SetupError> {
+    /// The clients for a host, made if no host before had the same TLS identity.
+    pub(super) fn ways(&mut self, settings: &Settings) -> Result<Ways, SetupError> {
         let identity = Identity::of(&settings.host, settings.ca_file.clone());
-        if let Some(client) = self.0.get(&identity) {
+        if let Some(ways) = self.0.get(&identity) {
+            return Ok(ways.clone());
+        }
+        let ways = build(&identity, &settings.host)?;
+        self.0.insert(identity, ways.clone());
+        Ok(ways)
+    }
+}
+
+impl Ways {
+    /// For token servers. Who is the registry itself, or vouched for by the user, is asked like the registry; with the
+    /// others no connection is shared, and a private address is not found.
+    pub(super) fn token_client(&self, may_be_inward: bool) -> Result<Client, SetupError> {
+        let Guarded { route, certificates, host, client } = &*self.guarded;
+        if may_be_inward {
+            return Ok(self.registry.clone());
+        }
+        if let Some(client) = client.get() {
             return Ok(client.clone());
         }
-        let client = build(&identity, &settings.host)?;
-        self.0.insert(identity, client.clone());
-        Ok(client)
+        let base = || base(*route).dns_resolver(Outward::from_environment());
+        let made = assemble(base, certificates.as_deref());
+        let made = made.map_err(|error| unstartable(host, &error))?;
+        Ok(client.get_or_init(|| made).clone())
     }
 }
 
@@ -99,20 +138,32 @@ pub fn check_ca_file(host: &str, ca_file: &Path) -> Result<(), SetupError> {
     build(&Identity::of(host, Some(ca_file.to_owned())), host).map(drop)
 }
 
+fn build(identity: &Identity, host: &str) -> Result<Ways, SetupError> {
+    let Identity { ca_file, route } = identity;
+    let certificates = ca_file.as_deref().map(|path| read_certificates(path, host)).transpose()?;
+    let made = assemble(|| base(*route), certificates.as_deref());
+    let registry = made.map_err(|error| match ca_file {
+        Some(path) => SetupError::NoCertificate { host: host.to_owned(), path: path.clone() },
+        None => unstartable(host, &error),
+    })?;
+    let guarded = Guarded { route: *route, certificates, host: host.into(), client: OnceLock::new() };
+    Ok(Ways { registry, guarded: Arc::new(guarded) })
+}
+
 /// On a machine without a CA store the builder gives up, although plain http needs none: then no CA is trusted, and
 /// https fails where it is used, with an error that asks for a `ca_file`.
-fn build(identity: &Identity, host: &str) -> Result<Client, SetupError> {
-    let Identity { ca_file, route } = identity;
-    let Some(path) = ca_file else {
-        let without_roots = || base(*route).tls_certs_only([]).build();
-        return base(*route)
-            .build()
-            .or_else(|_| without_roots())
-            .map_err(|error| SetupError::Client { host: host.to_owned(), reason: format!("{error:?}") });
-    };
-    let certificates = read_certificates(path, host)?;
-    let unusable = |_| SetupError::NoCertificate { host: host.to_owned(), path: path.clone() };
-    base(*route).tls_certs_merge(certificates).build().map_err(unusable)
+fn assemble(
+    base: impl Fn() -> ClientBuilder,
+    certificates: Option<&[Certificate]>,
+) -> Result<Client, reqwest::Error> {
+    match certificates {
+        Some(certificates) => base().tls_certs_merge(certificates.iter().cloned()).build(),
+        None => base().build().or_else(|_| base().tls_certs_only([]).build()),
+    }
+}
+
+fn unstartable(host: &str, error: &reqwest::Error) -> SetupError {
+    SetupError::Client { host: host.to_owned(), reason: format!("{error:?}") }
 }
 
 /// Nothing is followed or repeated in here, where no permit is asked for (invariant 5).
@@ -131,7 +182,10 @@ fn base(route: Route) -> ClientBuilder {
 }
 
 fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupError> {
-    let unreadable = |source| SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source };
+    let unreadable = |error| {
+        let source = Arc::new(error);
+        SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source }
+    };
     let mut pem = Vec::new();
     let file = file::open(path).map_err(unreadable)?;
     file.take(LARGEST_CA_FILE).read_to_end(&mut pem).map_err(unreadable)?;

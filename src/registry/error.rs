@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::auth::TokenTrouble;
 use super::clients::SetupError;
 use crate::image::TagRef;
 
@@ -19,8 +21,8 @@ pub struct Error {
     pub trouble: Trouble,
 }
 
-/// What can come between a question and its answer.
-#[derive(Debug, thiserror::Error)]
+/// What can come between a question and its answer. It can be copied, as one answer may be what many waited for.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Trouble {
     /// 404: there is no such tag, or the registry does not show it to us.
     #[error("{0}")]
@@ -54,10 +56,18 @@ pub enum Trouble {
         reason: PasswordError,
     },
     /// The registry wants a way of logging in that this version does not speak.
-    #[error("registry asks for a {scheme} login, and {scheme} tokens are not supported by this version")]
+    #[error("registry asks for a {scheme} login, which this version does not speak")]
     LoginUnsupported {
-        /// The scheme of the registry's challenge, such as `Bearer`.
+        /// The scheme of the registry's challenge, such as `Negotiate`.
         scheme: String,
+    },
+    /// The registry wants a token, and none could be had.
+    #[error("get a token from {server}: {reason}")]
+    Token {
+        /// The host of the token server, as the registry names it.
+        server: Box<str>,
+        /// What came in between.
+        reason: TokenTrouble,
     },
     /// 429: we ask too often.
     #[error("{answer}")]
@@ -105,20 +115,29 @@ pub enum Trouble {
 }
 
 /// What the user can do about a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
     /// Nothing is known that would help.
     None,
     /// The registry asked for a login, and none is configured.
     Login,
+    /// A good token did not help, and no login was sent for it.
+    Anonymous,
+    /// A good token of this login did not help.
+    Rights,
+    /// The login stayed here, because the registry asks for it on another host.
+    Withheld {
+        /// The host that issues the tokens.
+        realm: Box<str>,
+    },
 }
 
 /// Why a password could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PasswordError {
     /// It cannot be opened or read, or it is a directory, a pipe or a device.
     #[error(transparent)]
-    File(#[from] io::Error),
+    File(Arc<io::Error>),
     /// There is nothing in it.
     #[error("the file is empty")]
     Empty,
@@ -214,12 +233,14 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.trouble {
-            Trouble::TooManyRequests { retry_after, .. } => *retry_after,
+            Trouble::TooManyRequests { retry_after, .. }
+            | Trouble::Token { reason: TokenTrouble::Refused { retry_after, .. }, .. } => *retry_after,
             Trouble::Missing(_)
             | Trouble::Denied { .. }
             | Trouble::CredentialsRejected { .. }
             | Trouble::Password { .. }
             | Trouble::LoginUnsupported { .. }
+            | Trouble::Token { .. }
             | Trouble::Refused(_)
             | Trouble::Server(_)
             | Trouble::Address { .. }
@@ -245,6 +266,7 @@ impl Trouble {
             Self::CredentialsRejected { .. } => "credentials_rejected",
             Self::Password { .. } => "password_unreadable",
             Self::LoginUnsupported { .. } => "login_unsupported",
+            Self::Token { reason, .. } => reason.kind(),
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Refused(_) => "refused",
             Self::Server(_) => "server_error",
@@ -270,6 +292,7 @@ impl Trouble {
             | Self::CredentialsRejected { .. }
             | Self::Password { .. }
             | Self::LoginUnsupported { .. }
+            | Self::Token { .. }
             | Self::TooManyRequests { .. }
             | Self::Server(_)
             | Self::Address { .. }
@@ -282,12 +305,34 @@ impl Trouble {
     }
 }
 
+// === impl Advice ===
+
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "",
             Self::Login => ": it wants a login, set username and password_file for this registry",
+            Self::Anonymous => {
+                ": there is no such repository, or it is shown to a login only, set username and password_file for \
+                 this registry"
+            }
+            Self::Rights => ": there is no such repository, or the configured user may not see it",
+            Self::Withheld { realm } => {
+                return write!(
+                    f,
+                    ": the configured login was not sent, because {realm} is not the registry's own host, add it to \
+                     trusted_realms of this registry if it may have the password"
+                );
+            }
         })
+    }
+}
+
+// === impl PasswordError ===
+
+impl From<io::Error> for PasswordError {
+    fn from(error: io::Error) -> Self {
+        Self::File(Arc::new(error))
     }
 }
 
@@ -295,19 +340,26 @@ impl fmt::Display for Advice {
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phrase = match self.stage {
-            Stage::Dns => "look up the registry's address",
-            Stage::Connect => "connect to the registry",
-            Stage::Tls => "agree on TLS with the registry",
-            Stage::Timeout => "wait for the registry's answer",
-            Stage::Exchange => "talk to the registry",
-        };
-        write!(f, "{phrase}: {}{}", self.reason, self.hint)
+        f.write_str(&self.told_of("the registry"))
+    }
+}
+
+impl Transport {
+    /// What was being done, and with whom.
+    pub(super) fn told_of(&self, whom: &str) -> String {
+        let Self { stage, reason, hint } = self;
+        match stage {
+            Stage::Dns => format!("look up {whom}'s address: {reason}{hint}"),
+            Stage::Connect => format!("connect to {whom}: {reason}{hint}"),
+            Stage::Tls => format!("agree on TLS with {whom}: {reason}{hint}"),
+            Stage::Timeout => format!("wait for {whom}'s answer: {reason}{hint}"),
+            Stage::Exchange => format!("talk to {whom}: {reason}{hint}"),
+        }
     }
 }
 
 impl Stage {
-    fn kind(self) -> &'static str {
+    pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Dns => "dns",
             Self::Connect => "connect",

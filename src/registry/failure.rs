@@ -17,8 +17,13 @@ const UNKNOWN_CA: &str =
     " (no CA known on this machine signed its certificate: set ca_file for this registry)";
 const PLAIN_HTTP: &str = " (it seems to speak plain http: set insecure = true for this registry)";
 
-/// What became of a request that has no answer.
+/// What became of a request to a registry that has no answer.
 pub(super) fn explain(error: &reqwest::Error) -> Trouble {
+    Trouble::Transport(transport(error))
+}
+
+/// What became of a request to anyone.
+pub(super) fn transport(error: &reqwest::Error) -> Transport {
     let chain = texts(error);
     let stage = stage(error, &chain);
     let reason = match stage {
@@ -27,7 +32,7 @@ pub(super) fn explain(error: &reqwest::Error) -> Trouble {
             chain.last().map_or_else(String::new, |innermost| presentable(innermost))
         }
     };
-    Trouble::Transport(Transport { stage, reason, hint: hint(&chain) })
+    Transport { stage, reason, hint: hint(&chain) }
 }
 
 /// The texts from the outermost to the innermost error. The outermost is reqwest's own, and only repeats the URL.

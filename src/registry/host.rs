@@ -1,21 +1,23 @@
 //! One registry: how to reach it, its login, and what was learnt about it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Client, Method, StatusCode, Url};
-use tokio::time::Instant;
+use reqwest::{Client, Url};
 
 use super::api::Protocol;
-use super::challenge::Offer;
-use super::error::{Advice, Trouble};
-use super::keychain::{Login, Pass};
-use super::transport::{PlainHttp, Question, Reply, send};
+use super::auth::{Bearer, Setup};
+use super::clients::Ways;
+use super::error::Trouble;
+use super::keychain::Login;
+use super::transport::PlainHttp;
 use super::verdict::Verdict;
-use super::{Gate, Settings, manifest, probe};
+use super::{Settings, manifest};
 use crate::image::TagRef;
+
+mod ask;
 
 const DOCKER_HUB: &str = "docker.io";
 /// Docker Hub's images are named by one host and served by another.
@@ -32,26 +34,40 @@ pub(super) struct Host {
     headers: HeaderMap,
     timeout: Duration,
     plain_http: PlainHttp,
-    login: Option<Login>,
+    login: Option<Arc<Login>>,
     /// The registry asked for user and password before, so they go out unasked.
     wants_basic: AtomicBool,
+    bearer: Bearer,
     verdict: Mutex<Verdict>,
     protocol: Mutex<Protocol>,
 }
 
 impl Host {
-    pub(super) fn new(settings: &Settings, client: Client, plain_http: PlainHttp) -> Self {
+    pub(super) fn new(settings: &Settings, ways: Ways, plain_http: PlainHttp) -> Self {
         let scheme = if settings.insecure { "http" } else { "https" };
         let api = if settings.host == DOCKER_HUB { DOCKER_HUB_API } else { &settings.host };
+        let base = format!("{scheme}://{api}/v2/");
+        let login = settings.credentials.clone().map(|credentials| Arc::new(Login::new(credentials)));
+        let client = ways.registry.clone();
+        let bearer = Bearer::new(Setup {
+            host: settings.host.as_str().into(),
+            home: Url::parse(&base).ok(),
+            trusted_realms: settings.trusted_realms.clone(),
+            plain_http: plain_http.clone(),
+            ways,
+            timeout: settings.timeout,
+            login: login.clone(),
+        });
         Self {
-            base: format!("{scheme}://{api}/v2/").into(),
+            base: base.into(),
             v1_base: format!("{scheme}://{api}/v1/").into(),
             client,
             headers: headers(),
             timeout: settings.timeout,
             plain_http,
-            login: settings.credentials.clone().map(Login::new),
+            login,
             wants_basic: AtomicBool::new(false),
+            bearer,
             verdict: Mutex::default(),
             protocol: Mutex::new(Protocol::new(settings.api, settings.known_v2)),
         }
@@ -82,101 +98,10 @@ impl Host {
     pub(super) fn v1_url(&self, path: &str) -> Result<Url, Trouble> {
         parse_url(&format!("{}{path}", self.v1_base))
     }
-
-    /// Asks, and asks once more with the login if the registry wants one. Any status but 401 comes back as it is.
-    pub(super) async fn ask(&self, method: Method, url: Url, gate: &impl Gate) -> Result<Reply, Trouble> {
-        let pass = self.known_pass().await?;
-        let mut reply = self.send(&method, &url, pass.as_ref(), gate).await?;
-        let Some(pass) = self.after(&mut reply, pass).await? else { return Ok(reply) };
-        let mut reply = self.send(&method, &url, Some(&pass), gate).await?;
-        self.after(&mut reply, Some(pass)).await?;
-        Ok(reply)
-    }
-
-    async fn send(
-        &self,
-        method: &Method,
-        url: &Url,
-        pass: Option<&Pass<'_>>,
-        gate: &impl Gate,
-    ) -> Result<Reply, Trouble> {
-        let question = Question {
-            method: method.clone(),
-            url: url.clone(),
-            headers: &self.headers,
-            login: pass.map(Pass::header),
-            timeout: self.timeout,
-            plain_http: &self.plain_http,
-        };
-        let reply = send(&self.client, question, gate).await?;
-        if reply.elsewhere.is_none() && probe::is_marked_v2(reply.headers()) {
-            self.protocol().prove_v2(Instant::now());
-        }
-        Ok(reply)
-    }
-
-    async fn known_pass(&self) -> Result<Option<Pass<'_>>, Trouble> {
-        match &self.login {
-            Some(login) if self.wants_basic.load(Ordering::Relaxed) => login.pass().await.map(Some),
-            Some(_) | None => Ok(None),
-        }
-    }
-
-    /// Learns from an answer what the registry thinks of the login. `Some` is the login to ask again with.
-    async fn after<'a>(
-        &'a self,
-        reply: &mut Reply,
-        sent: Option<Pass<'a>>,
-    ) -> Result<Option<Pass<'a>>, Trouble> {
-        // A host that we were redirected to was not sent the login, so its 401 says nothing about it.
-        if reply.status() != StatusCode::UNAUTHORIZED || reply.elsewhere.is_some() {
-            if let Some(pass) = sent.filter(|_| proves_login(reply.status())) {
-                pass.accepted();
-            }
-            return Ok(None);
-        }
-        let offer = Offer::of(reply.headers());
-        match sent {
-            Some(pass) => Err(self.turned_down(pass, offer)),
-            None => self.challenged(reply, offer).await.map(Some),
-        }
-    }
-
-    /// The registry was sent the login and wants another one, or another way of logging in.
-    fn turned_down(&self, pass: Pass<'_>, offer: Offer) -> Trouble {
-        match offer {
-            Offer { basic: false, other: Some(scheme) } => {
-                self.wants_basic.store(false, Ordering::Relaxed);
-                Trouble::LoginUnsupported { scheme }
-            }
-            Offer { .. } => pass.rejected(),
-        }
-    }
-
-    /// The registry wants a login and was sent none: the one to send, if it takes a kind that we have.
-    async fn challenged(&self, reply: &mut Reply, offer: Offer) -> Result<Pass<'_>, Trouble> {
-        let advice = match (offer, &self.login) {
-            (Offer { basic: true, .. }, Some(login)) => {
-                self.wants_basic.store(true, Ordering::Relaxed);
-                return login.pass().await;
-            }
-            (Offer { basic: true, .. }, None) => Advice::Login,
-            (Offer { basic: false, other: Some(scheme) }, _) => {
-                return Err(Trouble::LoginUnsupported { scheme });
-            }
-            (Offer { basic: false, other: None }, _) => Advice::None,
-        };
-        Err(Trouble::Denied { answer: reply.answer().await, advice })
-    }
 }
 
 fn parse_url(text: &str) -> Result<Url, Trouble> {
     Url::parse(text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
-}
-
-/// Whether an answer with this status means that the login was looked at and taken.
-fn proves_login(status: StatusCode) -> bool {
-    !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Repeated lines, as regclient and containers/image send them. `identity`, because Red Hat's registries compress if
@@ -187,8 +112,13 @@ fn headers() -> HeaderMap {
         headers.append(ACCEPT, HeaderValue::from_static(media_type));
     }
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("basewatch/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, agent());
     headers
+}
+
+/// Who asks.
+pub(super) fn agent() -> HeaderValue {
+    HeaderValue::from_static(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]

@@ -81,6 +81,11 @@ impl Login {
         }
     }
 
+    /// Whether the login as its file has it now was taken before.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.current().is_ok_and(|known| known.standing == Standing::Accepted)
+    }
+
     /// Looks at the file's stamp each time, which is a microsecond, and reads the file only if that is new.
     fn current(&self) -> Result<Known, Trouble> {
         let unreadable = |reason| {
@@ -130,6 +135,16 @@ impl Pass<'_> {
     /// The `Authorization` header.
     pub(super) fn header(&self) -> HeaderValue {
         self.known.header.clone()
+    }
+
+    /// Whose login it is.
+    pub(super) fn username(&self) -> &str {
+        &self.login.credentials.username
+    }
+
+    /// Whether nobody has taken this login yet.
+    pub(super) fn is_trial(&self) -> bool {
+        self.known.standing == Standing::Untried
     }
 
     /// The registry let us in.

@@ -1,8 +1,8 @@
 //! One question: what does this tag point to?
 //!
 //! ```text
-//! Registries::resolve ─> probe (v2 or v1?) ─┬> v2 (HEAD or GET) ─┬> host (its login, what was learnt) ─> transport
-//!                                            └> v1 ──────────────┘                          (redirects, bounds)
+//! Registries::resolve ─> probe (v2 or v1?) ─┬> v2 (HEAD or GET) ─┬> host (what was learnt) ─> transport (redirects, bounds)
+//!                                            └> v1 ──────────────┘     └─> keychain (user and password), auth (tokens)
 //! ```
 //! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 
@@ -16,7 +16,7 @@ use crate::image::{Digest, Found, TagRef};
 mod address;
 mod answer;
 mod api;
-mod challenge;
+mod auth;
 mod clients;
 mod error;
 mod failure;
@@ -33,6 +33,7 @@ mod verdict;
 pub use address::address;
 pub use answer::Answer;
 pub use api::Api;
+pub use auth::{RealmTrouble, TokenTrouble};
 pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
 
@@ -54,6 +55,9 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The login, if there is one.
     pub credentials: Option<Credentials>,
+    /// Hosts besides the registry's own that may be sent the login in exchange for a token, as `host` or `host:port`.
+    /// They may have private addresses, too.
+    pub trusted_realms: Vec<String>,
     /// How long one request may take, its redirects and its body included.
     pub timeout: Duration,
     /// Which protocol it speaks, as far as the user says so.
@@ -145,6 +149,7 @@ impl Settings {
             insecure: false,
             ca_file: None,
             credentials: None,
+            trusted_realms: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
             api: Api::Auto,
             known_v2: false,
@@ -200,8 +205,8 @@ impl Registries {
 
 impl Hosts {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
-        let client = self.clients.client(settings)?;
-        let host = Arc::new(Host::new(settings, client, self.plain_http.clone()));
+        let ways = self.clients.ways(settings)?;
+        let host = Arc::new(Host::new(settings, ways, self.plain_http.clone()));
         self.by_name.insert(settings.host.as_str().into(), Arc::clone(&host));
         Ok(host)
     }

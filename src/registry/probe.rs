@@ -24,7 +24,7 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
     match ask {
         Ask::V2 => by_v2(host, target, gate).await,
         Ask::V1 => by_v1(host, target, gate).await,
-        Ask::V1UnlessV2 => match ping(host, gate).await {
+        Ask::V1UnlessV2 => match ping(host, target, gate).await {
             Ok(Pong::V2) => by_v2(host, target, gate).await,
             // Whatever else it is, the tag's own look tells.
             Ok(Pong::NotV2(_) | Pong::Page(_) | Pong::Login) | Err(_) => by_v1(host, target, gate).await,
@@ -39,7 +39,7 @@ pub(super) fn is_marked_v2(headers: &HeaderMap) -> bool {
 
 async fn by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
     let start = Instant::now();
-    let trouble = match v2::resolve(host, target.tag, gate).await {
+    let trouble = match v2::resolve(host, target, gate).await {
         Ok(found) => {
             host.protocol().prove_v2(Instant::now());
             return Ok(found);
@@ -51,14 +51,14 @@ async fn by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
     let pong = match doubt {
         Doubt::No => return Err(trouble),
         Doubt::Asked(pong) => pong,
-        Doubt::Ask => ping(host, gate).await?,
+        Doubt::Ask => ping(host, target, gate).await?,
     };
     let was_v2 = host.protocol().is_v2();
     match pong {
         Pong::V2 | Pong::Login => Err(trouble),
         Pong::NotV2(answer) | Pong::Page(answer) if was_v2 => Err(Trouble::NoLongerV2(answer)),
         Pong::Page(_) => Err(trouble),
-        Pong::NotV2(answer) => match v1::ping(host, gate).await? {
+        Pong::NotV2(answer) => match v1::ping(host, target, gate).await? {
             true => first_by_v1(host, target, gate, Trouble::NoLongerV2(answer)).await,
             false => Err(Trouble::NoRegistry(answer)),
         },
@@ -72,7 +72,7 @@ async fn first_by_v1(
     gate: &impl Gate,
     otherwise: Trouble,
 ) -> Result<Found, Trouble> {
-    let image_id = v1::resolve(host, target.tag, gate).await.map_err(Failure::into_trouble)?;
+    let image_id = v1::resolve(host, target, gate).await.map_err(Failure::into_trouble)?;
     let counts = host.protocol().read_by_v1(Instant::now());
     if counts { Ok(Polled::V1(image_id).into()) } else { Err(otherwise) }
 }
@@ -80,7 +80,7 @@ async fn first_by_v1(
 /// A host that does not answer as v1 any more may have become v2 (F44).
 async fn by_v1(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
     let start = Instant::now();
-    let failure = match v1::resolve(host, target.tag, gate).await {
+    let failure = match v1::resolve(host, target, gate).await {
         Ok(image_id) => return Ok(Polled::V1(image_id).into()),
         Err(failure) => failure,
     };
@@ -88,17 +88,20 @@ async fn by_v1(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
     let is_v2 = match (&failure, doubt) {
         (_, Doubt::No) | (Failure::Trouble(_), Doubt::Ask | Doubt::Asked(_)) => host.protocol().is_v2(),
         // It is asked at once: what it said before, it may have said as the v1 registry that it was.
-        (Failure::Stranger(_), Doubt::Ask | Doubt::Asked(_)) => ping(host, gate).await? == Pong::V2,
+        (Failure::Stranger(_), Doubt::Ask | Doubt::Asked(_)) => ping(host, target, gate).await? == Pong::V2,
     };
     if is_v2 { by_v2(host, target, gate).await } else { Err(failure.into_trouble()) }
 }
 
 /// What `/v2/` answers.
-async fn ping(host: &Host, gate: &impl Gate) -> Result<Pong, Trouble> {
-    let pong = match host.ask(Method::GET, host.v2_url()?, gate).await {
+async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Pong, Trouble> {
+    let pong = match host.ask(Method::GET, host.v2_url()?, target, gate).await {
         Ok(reply) => judge(reply).await?,
         Err(
-            Trouble::Denied { .. } | Trouble::CredentialsRejected { .. } | Trouble::LoginUnsupported { .. },
+            Trouble::Denied { .. }
+            | Trouble::CredentialsRejected { .. }
+            | Trouble::LoginUnsupported { .. }
+            | Trouble::Token { .. },
         ) => Pong::Login,
         Err(trouble) => return Err(trouble),
     };

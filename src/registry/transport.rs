@@ -3,6 +3,7 @@
 //! Redirects are followed here and not in reqwest, so that each hop waits for its permit, no login crosses to another
 //! host, and nothing falls from https to http.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,12 +127,25 @@ impl PlainHttp {
         Self(insecure.filter_map(|settings| Url::parse(&format!("http://{}/", settings.host)).ok()).collect())
     }
 
-    fn allows(&self, url: &Url) -> bool {
+    /// Whether this plain http address is of such a host.
+    pub(super) fn allows(&self, url: &Url) -> bool {
         self.0.iter().any(|host| host.origin() == url.origin())
     }
 }
 
+impl From<Response> for Reply {
+    /// The answer of who was asked.
+    fn from(response: Response) -> Self {
+        Self { response, elsewhere: None }
+    }
+}
+
 impl Reply {
+    /// Who answered: the registry, or a proxy on the way to it.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.response.remote_addr()
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.response.status()
     }

@@ -10,12 +10,12 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Gate;
 use super::answer::{Answer, presentable};
 use super::error::{Malformed, Trouble};
 use super::host::Host;
 use super::transport::Reply;
 use super::v2::refusal;
+use super::{Gate, Target};
 use crate::image::{ImageId, TagRef};
 
 /// The headers that v1 registries set on their answers (F42).
@@ -52,8 +52,8 @@ struct Layer {
 
 /// Whether `/v1/_ping` answers as a v1 registry does: with one of its headers or, where it is a tree of plain files, with
 /// JSON that says nothing against it (F42).
-pub(super) async fn ping(host: &Host, gate: &impl Gate) -> Result<bool, Trouble> {
-    let mut reply = host.ask(Method::GET, host.v1_url("_ping")?, gate).await?;
+pub(super) async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<bool, Trouble> {
+    let mut reply = host.ask(Method::GET, host.v1_url("_ping")?, target, gate).await?;
     if is_passing(reply.status()) {
         return Err(refusal(reply).await);
     }
@@ -68,12 +68,13 @@ pub(super) async fn ping(host: &Host, gate: &impl Gate) -> Result<bool, Trouble>
 }
 
 /// The id of the image that the tag points to.
-pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<ImageId, Failure> {
-    let mut reply = host.ask(Method::GET, url(host, tag, &format!("/{}", tag.tag()))?, gate).await?;
+pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<ImageId, Failure> {
+    let tag = target.tag;
+    let mut reply = host.ask(Method::GET, url(host, tag, &format!("/{}", tag.tag()))?, target, gate).await?;
     let marked = is_marked(reply.headers());
     if reply.status() == StatusCode::NOT_FOUND {
         let missing = reply.answer().await;
-        return look_up(host, tag, gate, missing, marked).await;
+        return look_up(host, target, gate, missing, marked).await;
     }
     if reply.status() != StatusCode::OK {
         return Err(Failure::of(refusal(reply).await, marked));
@@ -90,12 +91,12 @@ async fn read(reply: &mut Reply) -> Result<ImageId, Trouble> {
 /// Registries that are plain files have no file for each tag, only one with all of them (F41).
 async fn look_up(
     host: &Host,
-    tag: &TagRef,
+    target: Target<'_>,
     gate: &impl Gate,
     missing: Answer,
     marked: bool,
 ) -> Result<ImageId, Failure> {
-    let mut reply = host.ask(Method::GET, url(host, tag, "")?, gate).await?;
+    let mut reply = host.ask(Method::GET, url(host, target.tag, "")?, target, gate).await?;
     let marked = marked || is_marked(reply.headers());
     if is_passing(reply.status()) {
         return Err(Failure::Trouble(refusal(reply).await));
@@ -107,7 +108,7 @@ async fn look_up(
     let Ok(tags) = serde_json::from_slice::<Tags>(&body) else {
         return Err(Failure::of(Trouble::Missing(missing), marked));
     };
-    match tags.find(tag.tag()) {
+    match tags.find(target.tag.tag()) {
         Some(value) => image_id(value).map_err(|trouble| Failure::of(trouble, marked)),
         None => Err(Failure::Trouble(Trouble::Missing(missing))),
     }

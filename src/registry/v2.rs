@@ -12,8 +12,8 @@ use super::error::{Advice, Trouble};
 use super::host::Host;
 use super::transport::Reply;
 use super::verdict::{First, Symptom};
-use super::{Gate, manifest};
-use crate::image::{Descriptor, Found, TagRef};
+use super::{Gate, Target, manifest};
+use crate::image::{Descriptor, Found};
 
 /// The specification asks for four megabytes at least; containers/image and distribution allow four binary ones.
 const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
@@ -25,12 +25,12 @@ enum Headed {
 }
 
 /// What the tag points to now.
-pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Found, Trouble> {
-    let url = host.manifest_url(tag)?;
+pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
+    let url = host.manifest_url(target.tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return get(host, url, gate).await.map(Found::from),
-        First::Head => match head(host, url.clone(), gate).await? {
+        First::Get => return get(host, url, target, gate).await.map(Found::from),
+        First::Head => match head(host, url.clone(), target, gate).await? {
             Headed::Answered(manifest) => {
                 host.verdict().head_answered();
                 return Ok(manifest.into());
@@ -41,13 +41,13 @@ pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Resu
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let manifest = get(host, url, gate).await?;
+    let manifest = get(host, url, target, gate).await?;
     host.verdict().get_answered(symptom, Instant::now());
     Ok(manifest.into())
 }
 
-async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble> {
-    let reply = host.ask(Method::HEAD, url, gate).await?;
+async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Headed, Trouble> {
+    let reply = host.ask(Method::HEAD, url, target, gate).await?;
     let symptom = match reply.status().as_u16() {
         200 => match manifest::from_head(reply.headers()).map_err(Trouble::Malformed)? {
             Some(manifest) => return Ok(Headed::Answered(manifest)),
@@ -61,8 +61,8 @@ async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble
     Ok(Headed::Useless(symptom, reply))
 }
 
-async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Descriptor, Trouble> {
-    let mut reply = host.ask(Method::GET, url, gate).await?;
+async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Descriptor, Trouble> {
+    let mut reply = host.ask(Method::GET, url, target, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(refusal(reply).await);
     }

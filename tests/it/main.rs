@@ -20,6 +20,7 @@ mod polling;
 mod real_registry;
 mod registries;
 mod resolve;
+mod secrets;
 mod support;
 mod systemd;
 mod v1;

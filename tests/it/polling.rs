@@ -3,7 +3,8 @@
 use reqwest::Method;
 
 use crate::support::daemon::Home;
-use crate::support::fake_registry::FakeRegistry;
+use crate::support::eventually;
+use crate::support::fake_registry::{FakeRegistry, Tokens};
 use crate::support::watch_list::{Watch, watch_list};
 
 fn hundred_tags(registry: &FakeRegistry, every: &str) -> Home {
@@ -51,6 +52,24 @@ fn a_running_daemon_asks_for_every_tag_again_and_again_and_writes_nothing() {
     // How often within which time is the schedule's own tests' claim; here nobody is left out.
     assert!(counts.iter().all(|count| *count >= 2), "{counts:?}");
     assert_eq!(events.iter().filter(|event| event["event"] == "image_changed").count(), 0);
+}
+
+#[test]
+fn a_running_daemon_shares_tokens_and_asks_for_none_while_they_live() {
+    let registry = FakeRegistry::start();
+    registry.want_tokens(&Tokens::new());
+    let home = hundred_tags(&registry, "500ms");
+    let daemon = home.start();
+    daemon.wait_count("tag_resolved", 100);
+    // Each tag has been looked at twice, so each group has found its token.
+    let twice = |number| (registry.count(Method::HEAD, &format!("/v2/base-{number}/")) >= 4).then_some(());
+    (0..100).for_each(|number| eventually("two more rounds", || twice(number)));
+    let tokens = registry.count(Method::GET, "/token");
+    assert!(tokens < 50, "{tokens} requests for tokens of a hundred repositories");
+    let before = registry.count(Method::HEAD, "/v2/");
+    registry.wait_requests(before + 300, Method::HEAD, "/v2/");
+    assert_eq!(registry.count(Method::GET, "/"), tokens);
+    daemon.stop();
 }
 
 #[test]

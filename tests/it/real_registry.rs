@@ -87,6 +87,40 @@ async fn htpasswd_lets_in_only_its_user() {
 }
 
 #[tokio::test]
+async fn tokens_let_in_only_who_is_given_one() {
+    let registry = RealRegistry::tokens_for("ci", "right");
+    let pushed = registry.push("app", "latest", 1);
+    assert_eq!(registry.digest("app", "latest"), pushed);
+
+    let client = client().build().unwrap();
+    let url = format!("http://{}/v2/app/manifests/latest", registry.host());
+    let stranger = client.get(&url).send().await.unwrap();
+    assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
+    let challenge = stranger.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    let realm = format!("Bearer realm=\"http://{}/token\"", registry.token_host());
+    assert!(challenge.starts_with(&realm), "{challenge}");
+
+    let scope = "service=basewatch+test&scope=repository:app:pull";
+    let tokens = format!("http://{}/token?{scope}", registry.token_host());
+    // "ci:wrong", nobody, and "ci:right".
+    let logins = [Some("Y2k6d3Jvbmc="), None, Some("Y2k6cmlnaHQ=")];
+    let expected = [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::OK];
+    for (login, expected) in logins.into_iter().zip(expected) {
+        let mut request = client.get(&tokens);
+        if let Some(login) = login {
+            request = request.header(AUTHORIZATION, format!("Basic {login}"));
+        }
+        let answer: serde_json::Value = match request.send().await.unwrap() {
+            answer if answer.status() == StatusCode::OK => answer.json().await.unwrap(),
+            _ => serde_json::Value::Null,
+        };
+        let token = format!("Bearer {}", answer["token"].as_str().unwrap_or("none"));
+        let answer = client.get(&url).header(ACCEPT, MANIFEST).header(AUTHORIZATION, token);
+        assert_eq!(answer.send().await.unwrap().status(), expected, "{login:?}");
+    }
+}
+
+#[tokio::test]
 async fn tls_is_trusted_only_with_the_test_authority() {
     let registry = RealRegistry::tls();
     let pushed = registry.push("app", "latest", 1);

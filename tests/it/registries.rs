@@ -82,6 +82,35 @@ fn the_main_job_holds_with_a_login() {
 }
 
 #[test]
+fn the_main_job_holds_with_tokens_for_everybody() {
+    let registry = RealRegistry::tokens_for_all("ci", "open sesame");
+    let home = watches(&registry, "insecure = true");
+    the_main_job_holds(&registry, &home, |seed| drop(registry.push("team/app", "latest", seed)));
+}
+
+#[test]
+fn the_main_job_holds_with_tokens_for_a_login() {
+    let registry = RealRegistry::tokens_for("ci", "open sesame");
+    let password = tempfile::NamedTempFile::new().unwrap();
+    fs::write(password.path(), "open sesame\n").unwrap();
+    let login =
+        format!("insecure = true\nusername = \"ci\"\npassword_file = \"{}\"", password.path().display());
+    let keys = format!("{login}\ntrusted_realms = [\"{}\"]", registry.token_host());
+    let home = watches(&registry, &keys);
+    the_main_job_holds(&registry, &home, |seed| drop(registry.push("team/app", "latest", seed)));
+
+    // Its token server is at another port, so it is another host: nobody trusts it unasked.
+    let home = watches(&registry, &login);
+    let daemon = home.start();
+    let withheld = daemon.wait_for("login_withheld");
+    assert_eq!(withheld["registry"], registry.host());
+    let trouble = daemon.wait_for("tag_unresolved");
+    assert!(trouble["error"].as_str().unwrap().contains("trusted_realms"), "{trouble}");
+    let (_, events) = daemon.stop();
+    assert_eq!(events.iter().filter(|event| event["event"] == "login_withheld").count(), 1);
+}
+
+#[test]
 fn the_main_job_holds_over_tls_with_an_own_ca() {
     let registry = RealRegistry::tls();
     let home = watches(&registry, &format!("ca_file = \"{}\"", registry.ca_file().display()));

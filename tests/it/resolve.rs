@@ -13,6 +13,7 @@ use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
 mod faults;
 mod login;
 mod protocol;
+mod tokens;
 mod travel;
 
 /// Longer than anything here takes, shorter than a person's patience.

@@ -61,6 +61,7 @@ fn configured(typed: &Registry, name: String, secrets: &SecretFiles, problems: &
             insecure: typed.insecure.value().copied().unwrap_or(registry.insecure),
             ca_file: typed.ca_file.value().cloned(),
             credentials: credentials(typed, secrets, problems),
+            trusted_realms: trusted_realms(typed, problems),
             timeout: typed.timeout.value().copied().unwrap_or(registry.timeout),
             api: typed.api.value().copied().unwrap_or(registry.api),
             known_v2: registry.known_v2,
@@ -86,14 +87,28 @@ fn name(typed: &Registry, problems: &mut Problems) -> Option<String> {
         problems.push(Problem::absence(&typed.place, "names no host", fix));
     }
     let host = typed.host.given()?;
+    let otherwise = "write HOST or HOST:PORT, as it stands in image references";
+    plain(host, "is not the host of a registry", otherwise, problems)
+}
+
+/// Who may be sent the login besides the registry.
+fn trusted_realms(typed: &Registry, problems: &mut Problems) -> Vec<String> {
+    let realms = typed.trusted_realms.value().map(Vec::as_slice).unwrap_or_default();
+    let otherwise = "write HOST or HOST:PORT, as it stands in the realm of the registry's challenge";
+    let check = |realm| plain(realm, "is not the host of a token server", otherwise, problems);
+    realms.iter().filter_map(check).collect()
+}
+
+/// A host and nothing around it.
+fn plain(host: &At<String>, wrong: &str, otherwise: &str, problems: &mut Problems) -> Option<String> {
     let bare = host.value.split_once("://").map_or(host.value.as_str(), |(_, rest)| rest);
     let bare = bare.split_once('/').map_or(bare, |(bare, _)| bare);
     let fix = match normal(bare) {
         Some(name) if *bare == host.value => return Some(name),
         Some(_) => format!("write \"{bare}\""),
-        None => "write HOST or HOST:PORT, as it stands in image references".to_owned(),
+        None => otherwise.to_owned(),
     };
-    problems.wrong(&host.place, "is not the host of a registry", format!("\"{}\"", host.value), fix)
+    problems.wrong(&host.place, wrong, format!("\"{}\"", host.value), fix)
 }
 
 fn credentials(typed: &Registry, secrets: &SecretFiles, problems: &mut Problems) -> Option<Credentials> {

@@ -245,6 +245,21 @@ fn a_wrong_registry_is_told_with_what_to_write() {
             "main.toml:7: registry[0].requests_per_second: is out of range (0); write a number from 0.01 to 10000",
         ),
         (
+            "host = \"reg.example.com\"\ntrusted_realms = [\"https://auth.example.com/token\"]",
+            "main.toml:7: registry[0].trusted_realms[0]: is not the host of a token server \
+             (\"https://auth.example.com/token\"); write \"auth.example.com\"",
+        ),
+        (
+            "host = \"reg.example.com\"\ntrusted_realms = [\"auth.example.com:443\", \"auth server\"]",
+            "main.toml:7: registry[0].trusted_realms[1]: is not the host of a token server (\"auth server\"); \
+             write HOST or HOST:PORT, as it stands in the realm of the registry's challenge",
+        ),
+        (
+            "host = \"reg.example.com\"\ntrusted_realms = \"auth.example.com\"",
+            "main.toml:7: registry[0].trusted_realms: should be a list, not text (\"auth.example.com\"); \
+             write [\"auth.example.com\"]",
+        ),
+        (
             "host = \"reg.example.com\"\n[[registry]]\nhost = \"reg.example.com\"",
             "main.toml:7: registry[1]: has a table already, at main.toml:5 (\"reg.example.com\"); \
              make one [[registry]] of the two",

@@ -3,18 +3,18 @@ use std::net::{TcpListener, TcpStream};
 
 use super::*;
 
-fn with_ca(content: &str) -> Result<Client, SetupError> {
+fn with_ca(content: &str) -> Result<Ways, SetupError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content.as_bytes()).unwrap();
     let settings = Settings { ca_file: Some(file.path().to_owned()), ..Settings::new("r.example.com") };
-    Clients::default().client(&settings)
+    Clients::default().ways(&settings)
 }
 
 #[test]
 fn hosts_of_one_tls_identity_share_a_client() {
     let mut clients = Clients::default();
     for host in ["docker.io", "quay.io", "registry.example.com:5000"] {
-        clients.client(&Settings::new(host)).unwrap();
+        clients.ways(&Settings::new(host)).unwrap();
     }
     assert_eq!(clients.0.len(), 1);
 }
@@ -31,7 +31,7 @@ fn a_ca_file_without_a_certificate_is_refused_with_its_name() {
 #[test]
 fn a_missing_ca_file_is_an_error() {
     let settings = Settings { ca_file: Some("/nonexistent/ca.pem".into()), ..Settings::new("r.example.com") };
-    let error = Clients::default().client(&settings).unwrap_err();
+    let error = Clients::default().ways(&settings).unwrap_err();
     assert!(matches!(&error, SetupError::CaFile { .. }), "{error}");
     assert!(error.to_string().contains("/nonexistent/ca.pem"), "{error}");
 }
@@ -49,6 +49,37 @@ fn a_host_on_this_machine_is_asked_without_a_proxy_in_each_spelling() {
     {
         assert_eq!(route(host), Route::Environment, "{host}");
     }
+}
+
+#[tokio::test]
+async fn what_a_stranger_named_is_not_asked_on_this_machine_and_what_is_vouched_for_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://localhost:{}/token", listener.local_addr().unwrap().port());
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(client.read(&mut request).unwrap() > 0);
+        client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let ways = Clients::default().ways(&Settings::new("127.0.0.1:1")).unwrap();
+    let error = ways.token_client(false).unwrap().get(&url).send().await.unwrap_err();
+    let told = crate::registry::failure::transport(&error);
+    assert_eq!(told.stage, crate::registry::Stage::Dns, "{told:?}");
+    assert!(told.reason.contains("private address"), "{told:?}");
+    // Had the first one come through, this would wait in vain for its answer.
+    let response = ways.token_client(true).unwrap().get(&url).send().await.unwrap();
+    let peer = crate::registry::transport::Reply::from(response).peer();
+    assert!(peer.is_some_and(|peer| peer.ip().is_loopback()), "who answered is known: {peer:?}");
+    server.join().unwrap();
+}
+
+#[test]
+fn the_client_for_strangers_is_made_once_for_a_tls_identity() {
+    let mut clients = Clients::default();
+    let (one, other) = (clients.ways(&Settings::new("docker.io")), clients.ways(&Settings::new("quay.io")));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    one.token_client(false).unwrap();
+    assert!(other.guarded.client.get().is_some());
 }
 
 /// Speaks just enough HTTP/2 to refuse every request as one that was not looked at, which invites a client to send it

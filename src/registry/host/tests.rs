@@ -1,7 +1,9 @@
+use super::super::clients::Clients;
 use super::*;
 
 fn url(settings: &Settings, tag: &str) -> String {
-    let host = Host::new(settings, Client::new(), PlainHttp::default());
+    let ways = Clients::default().ways(settings).unwrap();
+    let host = Host::new(settings, ways, PlainHttp::default());
     host.manifest_url(&tag.parse().unwrap()).unwrap().into()
 }
 

@@ -6,6 +6,7 @@ use basewatch::registry::Credentials;
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::support::fake_registry::Tokens;
 
 const PASSWORD: &str = "open sesame";
 
@@ -125,15 +126,16 @@ async fn without_a_login_the_error_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_registry_that_takes_tokens_and_passwords_asks_for_a_password() {
+async fn a_registry_that_takes_tokens_and_passwords_is_asked_with_a_token_by_who_has_no_password() {
     let registry = FakeRegistry::start();
+    registry.push("app", "1", 1);
+    registry.issue(&Tokens::new());
     let both = Fault::status(401)
-        .header("www-authenticate", "Bearer realm=\"https://auth.example.com/token\"")
+        .header("www-authenticate", "Bearer realm=/token")
         .header("www-authenticate", "Basic realm=\"r\"");
-    registry.fault(ANY, both);
-    let error = Asker::new(&registry).error(&registry.tag("app", "1")).await;
-    assert_eq!(error.kind(), "denied");
-    assert!(error.to_string().contains("set username and password_file"), "{error}");
+    registry.fault("app", both.times(1));
+    Asker::new(&registry).digest(&registry.tag("app", "1")).await;
+    assert_eq!(registry.count(Method::GET, "/token"), 1);
 }
 
 #[tokio::test]
@@ -147,14 +149,13 @@ async fn a_password_that_cannot_be_read_is_an_error_with_the_files_name() {
 }
 
 #[tokio::test]
-async fn a_challenge_for_tokens_is_told_and_answered_with_nothing() {
+async fn a_challenge_that_we_cannot_meet_is_told_and_answered_with_nothing() {
     let registry = FakeRegistry::start();
-    let bearer = r#"Bearer realm="https://auth.example.com/token",service="s""#;
-    registry.fault(ANY, Fault::status(401).header("www-authenticate", bearer));
+    registry.fault(ANY, Fault::status(401).header("www-authenticate", "Negotiate"));
     let file = password_file(PASSWORD);
     let error = Asker::with(with_login(&registry, &file)).error(&registry.tag("app", "1")).await;
     assert_eq!(error.kind(), "login_unsupported");
-    assert!(error.to_string().contains("Bearer tokens are not supported by this version"), "{error}");
+    assert!(error.to_string().contains("asks for a Negotiate login"), "{error}");
     assert_eq!(requests_and_logins(&registry), (1, 0));
 }
 

@@ -26,10 +26,12 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use fault::Fault;
 use tls::Tls;
+pub(crate) use token::{Grants, Tokens};
 pub(crate) use v1::{Speaks, Tags};
 
 mod fault;
 mod tls;
+mod token;
 mod v1;
 
 /// Every repository, where a fault wants to know which.
@@ -52,6 +54,7 @@ pub(crate) struct FakeRegistry {
 pub(crate) struct Recorded {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) has_authorization: bool,
     pub(crate) at: Instant,
@@ -72,6 +75,10 @@ struct Content {
     speaks: Speaks,
     v1: v1::V1,
     faults: Vec<(String, Fault)>,
+    /// Who answers at `/token`.
+    issuer: Option<Tokens>,
+    /// Whose tokens are wanted, and where they are said to be had.
+    guard: Option<(Tokens, String)>,
     requests: Vec<Recorded>,
 }
 
@@ -205,7 +212,28 @@ impl FakeRegistry {
         self.inside.lock().manifests.remove(&(repository.to_owned(), tag.to_owned()));
     }
 
-    /// From now on a repository, or [`ANY`], has a fault. Several faults add up, the oldest first.
+    /// From now on only a token of `tokens` opens it, which is to be had at its own `/token`.
+    pub(crate) fn want_tokens(&self, tokens: &Tokens) {
+        self.issue(tokens);
+        self.want_tokens_from(tokens, &format!("{}/token", self.url()));
+    }
+
+    /// The same, and they are said to be had at `realm`.
+    pub(crate) fn want_tokens_from(&self, tokens: &Tokens, realm: &str) {
+        self.inside.lock().guard = Some((tokens.clone(), realm.to_owned()));
+    }
+
+    /// From now on it wants no token.
+    pub(crate) fn want_none(&self) {
+        self.inside.lock().guard = None;
+    }
+
+    /// From now on `tokens` are to be had at `/token`.
+    pub(crate) fn issue(&self, tokens: &Tokens) {
+        self.inside.lock().issuer = Some(tokens.clone());
+    }
+
+    /// From now on a repository, a path or [`ANY`] has a fault. Several faults add up, the oldest first.
     pub(crate) fn fault(&self, repository: &str, fault: Fault) {
         self.inside.lock().faults.push((repository.to_owned(), fault));
     }
@@ -292,7 +320,7 @@ async fn answer(Shared(inside): Shared<Arc<Inside>>, request: Request) -> Respon
     // Before anyone is told of the request, so that no release in between is missed.
     let mut released = inside.released.subscribe();
     let request = inside.record(&request);
-    let mut reply = inside.look_up(&request.path);
+    let mut reply = inside.look_up(&request);
     let mut seen = 0;
     while let Some((place, fault)) = inside.next_fault(seen, &request) {
         seen = place + 1;
@@ -315,6 +343,7 @@ impl Inside {
         let recorded = Recorded {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
             headers: request.headers().clone(),
             has_authorization: request.headers().contains_key(header::AUTHORIZATION),
             at: Instant::now(),
@@ -324,13 +353,22 @@ impl Inside {
         recorded
     }
 
-    fn look_up(&self, path: &str) -> Reply {
+    fn look_up(&self, request: &Recorded) -> Reply {
         let content = self.lock();
+        let path = request.path.as_str();
+        if let Some(issuer) = content.issuer.as_ref().filter(|_| path == "/token") {
+            return issuer.answer(request);
+        }
         match (content.speaks, path.starts_with("/v1/")) {
             (Speaks::V1 | Speaks::Both, true) => return content.v1.answer(path),
             (Speaks::V2, true) => return v1::not_spoken(),
             (Speaks::V1, false) => return v1::not_v2(),
             (Speaks::V2 | Speaks::Both, false) => {}
+        }
+        let guard = content.guard.as_ref();
+        let repository = split(path).map(|(repository, _)| repository);
+        if let Some(refusal) = guard.and_then(|(tokens, realm)| tokens.refuse(request, repository, realm)) {
+            return refusal;
         }
         if path == "/v2/" {
             return Reply::new(StatusCode::OK, "application/json", b"{}").marked();
@@ -348,7 +386,7 @@ impl Inside {
         let mut content = self.lock();
         let mut rest = content.faults.iter_mut().enumerate().skip(seen);
         rest.find_map(|(place, (wanted, fault))| {
-            let concerned = wanted == ANY || wanted == repository;
+            let concerned = wanted == ANY || wanted == repository || *wanted == request.path;
             concerned.then(|| fault.take_turn(&request.method)).flatten().map(|fault| (place, fault))
         })
     }

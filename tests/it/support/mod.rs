@@ -8,6 +8,7 @@ mod process;
 pub(crate) mod proxy;
 mod real_registry;
 pub(crate) mod service_manager;
+mod token_server;
 pub(crate) mod watch_list;
 
 pub(crate) use real_registry::RealRegistry;

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use super::certificates::Certificates;
 use super::oci_layout::OciLayout;
 use super::process::{Process, output_of};
+use super::token_server::{Anonymous, TokenServer};
 
 /// Far above what a start takes, for a machine that is busy with something else.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -35,6 +36,7 @@ enum Access {
     Plain,
     Htpasswd { user: String, password: String },
     Tls(Certificates),
+    Tokens(TokenServer),
 }
 
 impl RealRegistry {
@@ -50,6 +52,28 @@ impl RealRegistry {
         let line = output_of(Command::new("htpasswd").args(["-nbB", "-C", "4", user, password]));
         fs::write(directory.path().join("htpasswd"), line).expect("write the registry's htpasswd");
         Self::start(Access::Htpasswd { user: user.to_owned(), password: password.to_owned() }, directory)
+    }
+
+    /// Plain http, and tokens: anybody may pull, this user may push.
+    pub(crate) fn tokens_for_all(user: &str, password: &str) -> Self {
+        let directory = new_directory();
+        let server = TokenServer::start(directory.path(), user, password, Anonymous::MayPull);
+        Self::start(Access::Tokens(server), directory)
+    }
+
+    /// Plain http, and tokens that only this user is given.
+    pub(crate) fn tokens_for(user: &str, password: &str) -> Self {
+        let directory = new_directory();
+        let server = TokenServer::start(directory.path(), user, password, Anonymous::MayNothing);
+        Self::start(Access::Tokens(server), directory)
+    }
+
+    /// `127.0.0.1:port` of what issues its tokens.
+    pub(crate) fn token_host(&self) -> String {
+        match &self.access {
+            Access::Tokens(server) => server.host(),
+            Access::Plain | Access::Htpasswd { .. } | Access::Tls(_) => panic!("no tokens, no token server"),
+        }
     }
 
     /// TLS by a certificate that only [`Self::ca_file`] vouches for, open to all.
@@ -68,7 +92,9 @@ impl RealRegistry {
     pub(crate) fn ca_file(&self) -> PathBuf {
         match &self.access {
             Access::Tls(certificates) => certificates.ca_file(),
-            Access::Plain | Access::Htpasswd { .. } => panic!("only a registry with TLS has a certificate"),
+            Access::Plain | Access::Htpasswd { .. } | Access::Tokens(_) => {
+                panic!("only a registry with TLS has a certificate")
+            }
         }
     }
 
@@ -128,6 +154,10 @@ impl RealRegistry {
             Access::Htpasswd { user, password } => {
                 vec![format!("--{side}tls-verify=false"), format!("--{side}creds={user}:{password}")]
             }
+            Access::Tokens(server) => {
+                let (user, password) = server.login();
+                vec![format!("--{side}tls-verify=false"), format!("--{side}creds={user}:{password}")]
+            }
             Access::Tls(certificates) => {
                 vec![format!("--{side}cert-dir={}", certificates.trust_directory().display())]
             }
@@ -163,6 +193,7 @@ impl Access {
                 settings["auth"] =
                     serde_json::json!({ "htpasswd": { "realm": "basewatch test", "path": path } });
             }
+            Self::Tokens(server) => settings["auth"] = serde_json::json!({ "token": server.settings() }),
             Self::Tls(certificates) => {
                 settings["http"]["tls"] = serde_json::json!({
                     "certificate": certificates.server_certificate(),

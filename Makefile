@@ -6,7 +6,7 @@ CARGO_DENY_VERSION = 0.20.2
 .DEFAULT_GOAL := help
 # The steps of `check` share cargo's lock and two cores: one after the other, in the order written.
 .NOTPARALLEL:
-.PHONY: help build install demo test check fmt clippy doc deny test-failpoints tools
+.PHONY: help build install demo test check fmt clippy doc deny test-failpoints tools bench
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ deny: ## are the dependencies' versions, licences and sources as deny.toml allow
 
 test-failpoints: tools ## run all tests again with the failure points compiled in
 	cargo test --locked --features failpoints --lib --bins --tests
+
+# A directory of its own: for its tests' sake cargo would compile another release binary over the one of `make build`.
+bench: ## measure what polling costs; `make bench CHECK=--check` holds it to what it should be
+	tests/bin/fetch-tools.sh valgrind
+	cargo bench --locked --bench polling --target-dir "$${CARGO_TARGET_DIR:-target}/bench" -- $(CHECK)
 
 tools: ## fetch the programs the tests need
 	tests/bin/fetch-tools.sh docker-registry skopeo htpasswd openssl systemd-analyze

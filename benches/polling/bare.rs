@@ -1,16 +1,21 @@
 //! The same HEADs with nothing around them: what any program in Rust has to pay for them. A process of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Client, Method, Request, Url};
+use tokio::time::{Instant, sleep_until};
 
 use super::CONNECTIONS;
 use super::child::{Answerer, answer_lines};
 use super::daemon::image;
+
+/// HEADs that follow one another, as in a cohort of the daemon's, which has 20 tags at most and more than 10 mostly.
+const ROW: usize = 16;
 
 /// What the daemon asks for, in its order.
 const ACCEPTED: [&str; 4] = [
@@ -35,9 +40,9 @@ impl Bare {
         Ok(Self(Answerer::start_as(&mut other)?))
     }
 
-    /// Sends so many HEADs, and waits for all answers.
-    pub(crate) fn send(&mut self, heads: u64) -> anyhow::Result<()> {
-        let answer = self.0.ask(&heads.to_string())?;
+    /// Sends so many HEADs, at most so many a second, and waits for all answers.
+    pub(crate) fn send(&mut self, heads: u64, rate: usize) -> anyhow::Result<()> {
+        let answer = self.0.ask(&format!("{heads} {rate}"))?;
         anyhow::ensure!(answer == "done", "the bare loop answered {answer}");
         Ok(())
     }
@@ -51,7 +56,7 @@ impl Bare {
     }
 }
 
-/// The loop's process: sends as many HEADs as each line says.
+/// The loop's process: sends as many HEADs as each line says, at most at the rate that it says.
 pub(crate) fn serve(host: &str, tags: &str) -> anyhow::Result<()> {
     let url = |number| Url::parse(&format!("http://{host}/v2/{}/manifests/1", image(number)));
     let urls: Vec<Url> = (0..tags.parse()?).map(url).collect::<Result<_, _>>()?;
@@ -60,31 +65,43 @@ pub(crate) fn serve(host: &str, tags: &str) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut next = urls.iter().cycle();
     answer_lines(|line| {
-        let mut wanted: Vec<&Url> = next.by_ref().take(line.parse()?).collect();
-        runtime.block_on(send(&client, &headers, &mut wanted))?;
+        let (heads, rate) = line.split_once(' ').context("how many, and at which rate?")?;
+        let urls: Vec<&Url> = next.by_ref().take(heads.parse()?).collect();
+        let gap = Duration::from_secs_f64(ROW as f64 / rate.parse::<f64>()?);
+        runtime.block_on(send(&client, &headers, &urls, gap))?;
         Ok("done".to_owned())
     })
 }
 
-async fn send(client: &Client, headers: &HeaderMap, urls: &mut Vec<&Url>) -> anyhow::Result<()> {
-    let left = Cell::new(std::mem::take(urls));
+/// Each connection sends row after row, its HEADs one after the other, and no row before its time.
+async fn send(client: &Client, headers: &HeaderMap, urls: &[&Url], gap: Duration) -> anyhow::Result<()> {
+    let rows = RefCell::new(urls.chunks(ROW));
+    let due = Cell::new(Instant::now());
     let take = || {
-        let mut urls = left.take();
-        let url = urls.pop();
-        left.set(urls);
-        url
+        let row = rows.borrow_mut().next()?;
+        Some((row, due.replace(due.get() + gap)))
     };
-    let workers = (0..CONNECTIONS).map(|_| async {
-        while let Some(url) = take() {
-            let mut request = Request::new(Method::HEAD, url.clone());
-            *request.headers_mut() = headers.clone();
-            let response = client.execute(request).await?;
-            let digest = response.headers().get("docker-content-digest");
-            anyhow::ensure!(digest.is_some(), "{url} has no digest");
+    let connections = (0..CONNECTIONS).map(|_| async {
+        while let Some((row, due)) = take() {
+            if due > Instant::now() {
+                sleep_until(due).await;
+            }
+            for url in row {
+                ask(client, headers, url).await?;
+            }
         }
         Ok(())
     });
-    try_join_all(workers).await.map(drop)
+    try_join_all(connections).await.map(drop)
+}
+
+async fn ask(client: &Client, headers: &HeaderMap, url: &Url) -> anyhow::Result<()> {
+    let mut request = Request::new(Method::HEAD, url.clone());
+    *request.headers_mut() = headers.clone();
+    let response = client.execute(request).await?;
+    let digest = response.headers().get("docker-content-digest");
+    anyhow::ensure!(digest.is_some(), "{url} has no digest");
+    Ok(())
 }
 
 fn headers() -> HeaderMap {

@@ -13,8 +13,14 @@ use tempfile::TempDir;
 
 use super::CONNECTIONS;
 
+/// As systemd/basewatch.service has it.
+const MALLOC: (&str, &str) = ("MALLOC_TRIM_THRESHOLD_", "131072");
+
 /// A process stops and ends within this time, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often each tag is polled in a second: the shortest interval that a configuration may ask for.
+pub(crate) const RATE: usize = 10;
 
 /// The image behind a tag's number.
 pub(crate) fn image(number: usize) -> String {
@@ -73,7 +79,7 @@ impl Home {
 
     fn start_by(&self, mut command: Command, arguments: &[&str]) -> anyhow::Result<Daemon> {
         command.arg("run").args(arguments).arg("--config").arg(self.config());
-        command.arg("--state-dir").arg(self.state());
+        command.arg("--state-dir").arg(self.state()).env(MALLOC.0, MALLOC.1);
         let log = fs::File::create(self.log())?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         Ok(Daemon(child.with_context(|| format!("start {}", command.get_program().display()))?))

@@ -8,12 +8,13 @@
 //! - journal bytes: how much the journal grew over all of that and over the running daemon's unchanged polls;
 //! - CPU per check: user and system time of all the daemon's threads (`/proc/PID/task/*/schedstat`) between two counts
 //!   of the registry, long after the start; beside it that of a bare reqwest loop that sends the same HEADs over as many
-//!   connections from a process of its own. The two take turns, the other one stopped; the ratio is taken turn by turn,
-//!   and its median is told, so that what the machine does besides matters little;
+//!   connections, and no faster than the intervals ask for, from a process of its own. The two take turns, the other one
+//!   stopped; the ratio is taken turn by turn, and its median is told, so that what the machine does besides matters
+//!   little;
 //! - peak memory: `VmHWM`, with the first sight of all tags in it;
 //! - start to first poll: from the start of the process, without any state, to the first request;
 //! - instructions per check: by valgrind's callgrind, as the difference of two runs that differ in how long they poll, so
-//!   that starting and stopping cancel out; of the bare loop too.
+//!   that starting and stopping cancel out; of the main thread, which polls alone; of the bare loop too.
 //!
 //! A table goes to standard output, all figures to `polling.json` in cargo's `target/tmp`, beside callgrind's files.
 //! It fails if something could not be measured; with `--check` also if a figure is not what it should be.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::bare::Bare;
-use super::daemon::{Daemon, Home, cpu_time, peak_memory};
+use super::daemon::{Daemon, Home, RATE, cpu_time, peak_memory};
 use super::numbers;
 use super::registry::{Counts, Registry};
 use super::report::{Pair, Size};
@@ -67,19 +67,21 @@ fn with(registry: &mut Registry, home: &Home, tags: usize) -> anyhow::Result<Siz
 fn pairs(registry: &mut Registry, daemon: &Daemon, tags: usize) -> anyhow::Result<Vec<Pair>> {
     daemon.pause()?;
     let mut bare = Bare::start(registry.host(), tags)?;
-    bare.send(CHECKS / 10)?;
+    // The same pace: many tags are more than either can bear, but where few are polled there are pauses, which cost.
+    let rate = tags * RATE;
+    bare.send(CHECKS / 10, rate)?;
     let count = numbers("BASEWATCH_BENCH_PAIRS", &[PAIRS])?.into_iter().max().unwrap_or(PAIRS);
     let mut pairs = Vec::with_capacity(count);
     for turn in 0..count {
         // Who begins changes, so that what drifts harms neither.
         let (bare_turn, daemon_turn) = match turn % 2 {
             0 => {
-                let first = bare_turn(&mut bare)?;
+                let first = bare_turn(&mut bare, rate)?;
                 (first, daemon_turn(registry, daemon)?)
             }
             _ => {
                 let first = daemon_turn(registry, daemon)?;
-                (bare_turn(&mut bare)?, first)
+                (bare_turn(&mut bare, rate)?, first)
             }
         };
         let ((bare_ns, bare_checks), (daemon_ns, daemon_checks)) = (bare_turn, daemon_turn);
@@ -99,9 +101,9 @@ fn daemon_turn(registry: &mut Registry, daemon: &Daemon) -> anyhow::Result<(u64,
     Ok((spent, registry.counts()?.since(before).heads))
 }
 
-fn bare_turn(bare: &mut Bare) -> anyhow::Result<(u64, u64)> {
+fn bare_turn(bare: &mut Bare, rate: usize) -> anyhow::Result<(u64, u64)> {
     let before = cpu_time(bare.pid())?;
-    bare.send(CHECKS)?;
+    bare.send(CHECKS, rate)?;
     Ok((cpu_time(bare.pid())? - before, CHECKS))
 }
 

@@ -26,10 +26,9 @@ const DOCKER_HUB_API: &str = "registry-1.docker.io";
 /// A registry, for as long as the daemon runs.
 #[derive(Debug)]
 pub(super) struct Host {
-    /// `https://registry.example.com:5000/v2/`.
-    base: Box<str>,
-    /// `https://registry.example.com:5000/v1/`.
-    v1_base: Box<str>,
+    /// `https://registry.example.com:5000/`, parsed once: to do so for each look is a tenth of what a look costs. Or why it
+    /// is no address.
+    root: Result<Url, String>,
     client: Client,
     headers: HeaderMap,
     timeout: Duration,
@@ -46,12 +45,12 @@ impl Host {
     pub(super) fn new(settings: &Settings, ways: Ways, plain_http: PlainHttp) -> Self {
         let scheme = if settings.insecure { "http" } else { "https" };
         let api = if settings.host == DOCKER_HUB { DOCKER_HUB_API } else { &settings.host };
-        let base = format!("{scheme}://{api}/v2/");
+        let root = parsed(&format!("{scheme}://{api}/"));
         let login = settings.credentials.clone().map(|credentials| Arc::new(Login::new(credentials)));
         let client = ways.registry.clone();
         let bearer = Bearer::new(Setup {
             host: settings.host.as_str().into(),
-            home: Url::parse(&base).ok(),
+            home: root.as_ref().ok().cloned(),
             trusted_realms: settings.trusted_realms.clone(),
             plain_http: plain_http.clone(),
             ways,
@@ -59,8 +58,7 @@ impl Host {
             login: login.clone(),
         });
         Self {
-            base: base.into(),
-            v1_base: format!("{scheme}://{api}/v1/").into(),
+            root,
             client,
             headers: headers(),
             timeout: settings.timeout,
@@ -85,23 +83,28 @@ impl Host {
 
     /// Where the manifest behind a tag is.
     pub(super) fn manifest_url(&self, tag: &TagRef) -> Result<Url, Trouble> {
-        let text = format!("{}{}/manifests/{}", self.base, tag.repository(), tag.tag());
-        Url::parse(&text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
+        self.url(&format!("/v2/{}/manifests/{}", tag.repository(), tag.tag()))
     }
 
     /// Where a v2 registry says that it is one.
     pub(super) fn v2_url(&self) -> Result<Url, Trouble> {
-        parse_url(&self.base)
+        self.url("/v2/")
     }
 
     /// Where a v1 registry has what `path` names.
     pub(super) fn v1_url(&self, path: &str) -> Result<Url, Trouble> {
-        parse_url(&format!("{}{path}", self.v1_base))
+        self.url(&format!("/v1/{path}"))
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Trouble> {
+        let mut url = self.root.clone().map_err(|reason| Trouble::Address { reason })?;
+        url.set_path(path);
+        Ok(url)
     }
 }
 
-fn parse_url(text: &str) -> Result<Url, Trouble> {
-    Url::parse(text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
+fn parsed(text: &str) -> Result<Url, String> {
+    Url::parse(text).map_err(|error| format!("{error} in {text}"))
 }
 
 /// Repeated lines, as regclient and containers/image send them. `identity`, because Red Hat's registries compress if

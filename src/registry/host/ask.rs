@@ -148,7 +148,7 @@ impl Host {
         if !here.1.is_empty() || !matches!(sent, Key::None) {
             return here;
         }
-        let Ok(url) = Url::parse(&self.base) else { return here };
+        let Ok(url) = self.v2_url() else { return here };
         let root = Ask { method: Method::GET, url, target: ask.target, gate: ask.gate };
         match self.send(&root, &Key::None).await {
             Ok(pong) if pong.elsewhere.is_none() => {

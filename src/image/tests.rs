@@ -101,6 +101,22 @@ fn every_spelling_of_a_tag_is_one_tag() {
 }
 
 #[test]
+fn an_ordinary_reference_is_read_without_the_grammar() {
+    for text in [
+        "debian",
+        "debian:12.5-slim",
+        "grafana/grafana:11.1.0",
+        "docker.io/library/debian:bookworm",
+        "quay.io/prometheus/node-exporter:v1.8",
+        "ghcr.io/some_org/some.app/part-2:sha-0123abc",
+        "localhost:5000/app:1",
+        "10.0.0.7:5000/team/base-7:Latest_1",
+    ] {
+        assert_eq!(plain::normal(text), Some(reference::normal_by_grammar(text).unwrap()), "{text}");
+    }
+}
+
+#[test]
 fn a_tag_knows_its_parts() {
     let tag: TagRef = "registry.test:5000/team/app:v1.2".parse().unwrap();
     assert_eq!(tag.host(), "registry.test:5000");
@@ -147,6 +163,27 @@ proptest! {
             prop_assert_eq!((read.host(), read.repository(), read.tag()), (tag.host(), tag.repository(), tag.tag()));
             prop_assert_eq!(format!("{}/{}:{}", tag.host(), tag.repository(), tag.tag()), tag.as_str());
             prop_assert_eq!(tag.as_str().parse::<TagRef>().unwrap(), tag);
+        }
+    }
+
+    #[test]
+    fn what_is_read_without_the_grammar_is_read_as_by_the_grammar(
+        text in "(((index\\.)?docker\\.io|localhost|[a-zA-Z0-9._-]{0,5})(:[0-9]{0,3})?/)?\
+                 [a-z0-9]{0,2}([A-Za-z0-9._/-]{0,3}[a-z0-9]{1,3}){0,3}(:[\\w.:/-]{0,3}[a-z0-9_.-]{0,2})?(@|é)?"
+    ) {
+        if let Some(normal) = plain::normal(&text) {
+            prop_assert_eq!(reference::normal_by_grammar(&text), Ok(normal));
+        }
+    }
+
+    #[test]
+    fn no_length_is_read_otherwise_without_the_grammar(host in 1..260_usize, part in 240..260_usize, tag in 120..135_usize) {
+        let label = format!("{}.x", "h".repeat(host));
+        let long = format!("/{}:{}", "r".repeat(part), "t".repeat(tag));
+        for text in [format!("{label}{long}"), long[1..].to_owned(), format!("docker.io{long}")] {
+            if let Some(normal) = plain::normal(&text) {
+                prop_assert_eq!(reference::normal_by_grammar(&text), Ok(normal));
+            }
         }
     }
 

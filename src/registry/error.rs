@@ -201,13 +201,13 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.trouble {
             Trouble::TooManyRequests { retry_after, .. } => *retry_after,
+            Trouble::Server(answer) => answer.retry_after,
             Trouble::Missing(_)
             | Trouble::Denied { .. }
             | Trouble::CredentialsRejected { .. }
             | Trouble::Password { .. }
             | Trouble::LoginUnsupported { .. }
             | Trouble::Refused(_)
-            | Trouble::Server(_)
             | Trouble::Address { .. }
             | Trouble::Setup(_)
             | Trouble::Transport(_)

@@ -15,6 +15,7 @@
 //! It knows nothing of what was seen before, nor of what a new digest means: every answer is handed on, and the
 //! receiver compares.
 
+mod backoff;
 mod books;
 mod budget;
 mod clock;
@@ -22,6 +23,7 @@ mod cohort;
 mod condition;
 mod gate;
 mod ground;
+mod host;
 mod log;
 mod plan;
 mod poller;
@@ -30,13 +32,15 @@ mod replan;
 mod resolve;
 mod schedule;
 mod status;
+mod stretch;
 
 pub use budget::Limits;
-pub use condition::{Condition, Trouble};
+pub use condition::{Condition, Scope, Trouble};
 pub use plan::{HostPlan, Mode, Plan, TagPlan};
 pub use poller::{Command, Observation, Outcome, Poller};
 pub use resolve::Resolve;
-pub use status::{HostStatus, Status, TagStatus};
+pub use status::{HostStatus, HostTrouble, Status, TagStatus};
+pub use stretch::Stretched;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::books::{Answer, Books, Question};
 use super::clock::Clock;
+use super::gate::Turn;
 use super::progress::Carried;
 use super::{Mode, Plan, Resolve, Status, log};
 use crate::image::{Found, Polled, TagRef};
@@ -79,7 +80,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     /// Dropping it is as good as stopping it.
     pub async fn run(mut self) {
         let clock = Clock::new(self.wall);
-        let mut books = Books::new(self.plan, self.mode, clock.now());
+        let mut books = Books::new(self.plan, self.mode, clock.steady());
         let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
         loop {
@@ -133,8 +134,14 @@ impl<R: Resolve> Asker<'_, R> {
         let tag = ground.tags.get(step.tag)?;
         let depth = *ground.depths.get(step.tag)?;
         let target = Target { tag, group: host.group(&ground.tags, step.tag), depth, known: known.as_ref() };
+        let turn = Turn::new(&host.gate);
         let start = Instant::now();
-        let result = self.resolver.resolve(target, &*host.gate).await;
+        // Cancel safe: a poll that is not finished has changed nothing.
+        let result = tokio::select! {
+            biased;
+            result = self.resolver.resolve(target, &turn) => result,
+            trouble = host.gate.given_up() => Err(trouble),
+        };
         let elapsed = start.elapsed();
         log::polled(tag, &result, elapsed);
         let (outcome, result) = match result {
@@ -146,7 +153,7 @@ impl<R: Resolve> Asker<'_, R> {
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
-        Some(Answer { round: step.round, result, elapsed })
+        Some(Answer { round: step.round, turn, result, elapsed })
     }
 }
 

@@ -1,4 +1,6 @@
 //! Who is being asked: the rounds that are going on, and those that wait for their host. Pure: time comes in.
+//!
+//! A host that is held begins nothing until it is time for a probe, and then one poll at a time until it is released.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -24,6 +26,18 @@ struct HostProgress {
     connections: usize,
     going: Vec<Going>,
     waiting: VecDeque<Round>,
+    held: Option<Held>,
+    /// Tags whose poll failed because of the host. They are asked for again when it is released, or as its probe if
+    /// nothing else waits: another tag says more about the host than the one that failed.
+    later: VecDeque<usize>,
+}
+
+/// Why a host begins nothing.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    until: Duration,
+    /// The round that was begun as a probe.
+    prober: Option<u64>,
 }
 
 /// A round that has begun.
@@ -51,21 +65,27 @@ impl Progress {
             connections: connections.max(1),
             going: Vec::new(),
             waiting: VecDeque::new(),
+            held: None,
+            later: VecDeque::new(),
         });
         Self { schedule, hosts: hosts.collect(), ready: VecDeque::new(), next_round: 0 }
     }
 
     /// When something is due that was not due before.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        self.schedule.next_due()
+        let probe = self.hosts.iter().filter_map(HostProgress::next_probe).min();
+        self.schedule.next_due().into_iter().chain(probe).min()
     }
 
     /// Begins a round that is due by `now`, on a host with a free connection. A busy host keeps its rounds waiting,
     /// and nobody else's (invariant 3).
     pub(super) fn begin(&mut self, now: Duration) -> Option<Step> {
+        let probes = self.hosts.iter().enumerate();
+        let probes = probes.filter(|(_, host)| host.next_probe().is_some_and(|due| due <= now));
+        self.ready.extend(probes.map(|(position, _)| position));
         loop {
             while let Some(&host) = self.ready.front() {
-                if let Some(step) = self.begin_on(host) {
+                if let Some(step) = self.begin_on(host, now) {
                     return Some(step);
                 }
                 self.ready.pop_front();
@@ -93,11 +113,69 @@ impl Progress {
     pub(super) fn advance(&mut self, step: &Step, now: Duration) -> Option<Step> {
         let host = self.hosts.get_mut(step.host)?;
         let position = host.going.iter().position(|going| going.name == step.round)?;
+        if let Some(held) = &mut host.held {
+            held.prober = held.prober.filter(|prober| *prober != step.round);
+            let round = host.going.swap_remove(position).round;
+            match round.tags.is_empty() {
+                true => self.schedule.finish(&round, now),
+                false => host.waiting.push_front(round),
+            }
+            return self.begin_on(step.host, now);
+        }
         if let Some(next) = host.going.get_mut(position).and_then(|going| going.next(step.host)) {
             return Some(next);
         }
         self.schedule.finish(&host.going.swap_remove(position).round, now);
-        self.begin_on(step.host)
+        self.begin_on(step.host, now)
+    }
+
+    /// A host begins nothing before `until`, and then only a probe.
+    pub(super) fn hold(&mut self, host: usize, until: Duration) {
+        if let Some(progress) = self.hosts.get_mut(host) {
+            let prober = progress.held.and_then(|held| held.prober);
+            progress.held = Some(Held { until, prober });
+        }
+    }
+
+    /// Whether a host is held.
+    pub(super) fn is_held(&self, host: usize) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.held.is_some())
+    }
+
+    /// A host that was held goes on with all that waits, and with what failed because of it. The slots that passed
+    /// meanwhile are made up for by the rounds that waited: nobody is asked twice for them.
+    pub(super) fn release(&mut self, host: usize, now: Duration) {
+        let Some(progress) = self.hosts.get_mut(host) else { return };
+        let going = progress.going.iter_mut().map(|going| &mut going.round);
+        going.chain(&mut progress.waiting).for_each(|round| self.schedule.catch_up(round, now));
+        let mut later: Vec<usize> = progress.later.drain(..).collect();
+        later.sort_unstable();
+        self.let_go(host);
+        self.ask(host, &later);
+    }
+
+    /// A host is not held any more, whatever becomes of that.
+    pub(super) fn let_go(&mut self, host: usize) {
+        if let Some(progress) = self.hosts.get_mut(host) {
+            progress.held = None;
+            self.ready.push_back(host);
+        }
+    }
+
+    /// The tag of `step` is asked for again when its host is released.
+    pub(super) fn ask_later(&mut self, step: &Step) {
+        if let Some(progress) = self.hosts.get_mut(step.host) {
+            if !progress.later.contains(&step.tag) {
+                progress.later.push_back(step.tag);
+            }
+        }
+    }
+
+    /// The tag of `step` was asked for, and what came of it is its own.
+    pub(super) fn ask_no_more(&mut self, step: &Step) {
+        if let Some(progress) = self.hosts.get_mut(step.host) {
+            progress.later.retain(|tag| *tag != step.tag);
+        }
     }
 
     /// Where the poll of a round that is going on stands now: another plan may have moved it. `None` if its tag is gone.
@@ -119,7 +197,8 @@ impl Progress {
             Some(_) => self.schedule.due_after(&going.round, now),
             None => self.due_of(step.tag, now),
         };
-        due.map(|due| due.saturating_sub(now))
+        let held = self.hosts.get(step.host).and_then(|host| host.held).map(|held| held.until);
+        due.map(|due| due.max(held.unwrap_or_default()).saturating_sub(now))
     }
 
     /// When the cohort of a tag is due, whether it waits for that or is being polled.
@@ -133,9 +212,14 @@ impl Progress {
         waiting.or_else(going)
     }
 
-    /// How long until each tag is polled next: zero while it waits for its host. One that is being polled now waits
-    /// for its next slot, as one that was polled.
-    pub(super) fn next_polls(&self, tags: usize, now: Duration) -> Vec<Option<Duration>> {
+    /// How long until each tag is polled next: zero while it waits for its host, unless that is held. One that is being
+    /// polled now waits for its next slot, as one that was polled.
+    pub(super) fn next_polls(
+        &self,
+        tags: usize,
+        tags_of_hosts: impl Iterator<Item = Range<usize>>,
+        now: Duration,
+    ) -> Vec<Option<Duration>> {
         let mut next = vec![None; tags];
         let mut set = |tags: Range<usize>, due: Option<Duration>| {
             let wait = due.map(|due| due.saturating_sub(now));
@@ -149,6 +233,18 @@ impl Progress {
         }
         for tags in self.hosts.iter().flat_map(HostProgress::waiting_tags) {
             set(tags, Some(now));
+        }
+        for (host, tags) in self.hosts.iter().zip(tags_of_hosts) {
+            let Some(held) = host.held else { continue };
+            let wait = held.until.saturating_sub(now);
+            for next in next.get_mut(tags).unwrap_or_default().iter_mut().flatten() {
+                *next = wait.max(*next);
+            }
+            for tag in &host.later {
+                if let Some(next) = next.get_mut(*tag) {
+                    *next = Some(wait);
+                }
+            }
         }
         next
     }
@@ -174,6 +270,10 @@ impl Progress {
         let mut due: Vec<(usize, usize)> = Vec::new();
         for progress in old.hosts {
             due.extend(progress.waiting_tags().flatten().filter_map(&moved));
+            for (host, tag) in progress.later.iter().copied().filter_map(&moved) {
+                self.ask_later(&Step { host, tag, round: 0 });
+            }
+            let before = progress.held;
             for Going { name, tag, .. } in progress.going {
                 let Some((host, tag)) = moved(tag) else {
                     carried = Carried::NotAll;
@@ -182,6 +282,7 @@ impl Progress {
                 if let Some(progress) = self.hosts.get_mut(host) {
                     // Its cohort's slot is in the new schedule, and the rest of its round is due now.
                     progress.going.push(Going { name, round: Round::asked(host, tag..tag), tag });
+                    progress.held = before.filter(|held| held.prober == Some(name)).or(progress.held);
                 }
             }
         }
@@ -201,13 +302,28 @@ impl Progress {
         }
     }
 
-    fn begin_on(&mut self, host: usize) -> Option<Step> {
+    fn begin_on(&mut self, host: usize, now: Duration) -> Option<Step> {
         let progress = self.hosts.get_mut(host)?;
-        if progress.going.len() >= progress.connections {
+        let may_begin = match progress.held {
+            // What was in flight when the host was closed left it a connection: that of the poll that failed.
+            Some(held) => held.until <= now && held.prober.is_none(),
+            None => progress.going.len() < progress.connections,
+        };
+        if !may_begin {
             return None;
         }
-        let mut round = progress.waiting.pop_front()?;
+        let mut round = match progress.waiting.pop_front() {
+            Some(round) => round,
+            None if progress.held.is_some() => {
+                let tag = progress.later.pop_front()?;
+                Round::asked(host, tag..tag + 1)
+            }
+            None => return None,
+        };
         let tag = round.tags.next()?;
+        if let Some(held) = &mut progress.held {
+            held.prober = Some(self.next_round);
+        }
         let going = Going { name: self.next_round, round, tag };
         self.next_round += 1;
         let step = going.step(host);
@@ -226,6 +342,12 @@ pub(super) enum Carried {
 }
 
 impl HostProgress {
+    /// When a probe is due that nobody is.
+    fn next_probe(&self) -> Option<Duration> {
+        let held = self.held.filter(|held| held.prober.is_none())?;
+        (!self.waiting.is_empty() || !self.later.is_empty()).then_some(held.until)
+    }
+
     fn rounds(&self) -> impl Iterator<Item = &Round> {
         self.going.iter().map(|going| &going.round).chain(&self.waiting)
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::books::Books;
+use super::gate::HostGate;
 use super::ground::{Ground, Laid, lay};
+use super::log;
 use super::progress::{Carried, Progress};
 use super::schedule::Schedule;
 use super::{Mode, Plan};
@@ -47,12 +49,21 @@ impl Books {
 
     fn change(&mut self, plan: Plan, now: Duration) -> Carried {
         let old = Arc::clone(&self.ground);
-        let gate = |name: &str| {
-            let host = old.hosts.iter().find(|host| host.name == name)?;
-            Some(Arc::clone(&host.gate))
+        let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
+        let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
+            Some(host) => Arc::clone(&host.gate),
+            None => Arc::new(HostGate::new(name, limits, self.clock)),
         };
         let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
-        ground.hosts.iter().for_each(|host| host.gate.limit(host.limits));
+        let mut hosts = Vec::with_capacity(ground.hosts.len());
+        for host in &ground.hosts {
+            host.gate.limit(host.limits);
+            let was = at(&host.name);
+            if was.and_then(|was| old.hosts.get(was)).is_none_or(|old| old.stretched != host.stretched) {
+                log::stretched(host);
+            }
+            hosts.push(was.and_then(|was| self.hosts.get_mut(was)).map(std::mem::take).unwrap_or_default());
+        }
 
         let before = old.positions();
         let mut health = Vec::with_capacity(ground.tags.len());
@@ -77,7 +88,12 @@ impl Books {
             let position = *after.get(old.tags.get(position)?)?;
             Some((ground.host_of(position), position))
         });
-        (self.health, self.known, self.eager) = (health, known, eager);
+        for (position, host) in ground.hosts.iter().enumerate() {
+            if let Some(until) = host.gate.closed_until() {
+                self.progress.hold(position, until);
+            }
+        }
+        (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
         self.ground = Arc::new(ground);
         self.due_now(&due);
         carried

@@ -86,16 +86,8 @@ async fn a_missing_tag_is_told_once_however_often_it_is_missed() {
 
 #[tokio::test(start_paused = true)]
 async fn other_trouble_is_told_when_it_starts_when_its_kind_changes_and_when_it_ends() {
-    const KINDS: [Option<&str>; 8] = [
-        None,
-        Some("timeout"),
-        Some("timeout"),
-        Some("refused"),
-        Some("missing"),
-        Some("missing"),
-        None,
-        None,
-    ];
+    const KINDS: [Option<&str>; 8] =
+        [None, Some("denied"), Some("denied"), Some("refused"), Some("missing"), Some("missing"), None, None];
     let lines = lines_of(&KINDS, 10 * MINUTE).await;
     let events = ["tag_unresolved", "tag_unresolved", "tag_missing", "tag_recovered"];
     assert_eq!(lines.events(Level::INFO), events);

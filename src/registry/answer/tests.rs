@@ -57,7 +57,12 @@ fn a_wish_is_found_in_a_header_or_in_the_body_of_a_429() {
         (429, &[("retry-after", "7"), ("x-ratelimit-reset", "1793534460")], "", Some(7)),
         (429, &[], "toomanyrequests: retry-after: 880.092µs, allowed: 44000/minute", Some(1)),
         (429, &[], "Retry-After: 1m30s.", Some(90)),
-        (429, &[], r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"retry-after: 2s, allowed: 9/m"}]}"#, Some(2)),
+        (
+            429,
+            &[],
+            r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"retry-after: 2s, allowed: 9/m"}]}"#,
+            Some(2),
+        ),
         (429, &[], HUB, None),
         (503, &[("x-ratelimit-reset", "1793534460")], "retry-after: 2s", None),
         (404, &[("retry-after", "30")], "", None),
@@ -103,7 +108,8 @@ fn a_remark_cannot_begin_a_line_nor_turn_the_text_around_it() {
 
 #[test]
 fn an_answer_names_the_status_and_who_gave_it() {
-    let mut answer = Answer { status: StatusCode::TOO_MANY_REQUESTS, elsewhere: None, remark: None, retry_after: None };
+    let mut answer =
+        Answer { status: StatusCode::TOO_MANY_REQUESTS, elsewhere: None, remark: None, retry_after: None };
     assert_eq!(answer.to_string(), "registry answered 429 Too Many Requests");
     answer.remark = Some("TOOMANYREQUESTS: slow down".into());
     assert_eq!(answer.to_string(), "registry answered 429 Too Many Requests (TOOMANYREQUESTS: slow down)");

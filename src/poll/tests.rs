@@ -2,6 +2,7 @@
 
 mod backoff;
 mod budget;
+mod closing;
 mod command;
 mod condition;
 mod faults;

@@ -164,10 +164,9 @@ impl Progress {
 
     /// The tag of `step` is asked for again when its host is released.
     pub(super) fn ask_later(&mut self, step: &Step) {
-        if let Some(progress) = self.hosts.get_mut(step.host) {
-            if !progress.later.contains(&step.tag) {
-                progress.later.push_back(step.tag);
-            }
+        let progress = self.hosts.get_mut(step.host);
+        if let Some(progress) = progress.filter(|progress| !progress.later.contains(&step.tag)) {
+            progress.later.push_back(step.tag);
         }
     }
 

@@ -39,6 +39,9 @@ fn retry_after_is_read_as_go_prints_durations_and_never_below_a_second() {
     assert_eq!(wait("9999999999999999h"), Some(Duration::from_secs(21_600)));
 }
 
+/// A status, headers and a body, and the seconds that they ask for.
+type Wish = (u16, &'static [(&'static str, &'static str)], &'static str, Option<u64>);
+
 fn wished(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Option<Duration> {
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     let status = StatusCode::from_u16(status).unwrap();
@@ -48,7 +51,7 @@ fn wished(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
 #[test]
 fn a_wish_is_found_in_a_header_or_in_the_body_of_a_429() {
     const HUB: &str = "You have reached your pull rate limit";
-    let table: [(u16, &[(&str, &str)], &str, Option<u64>); 12] = [
+    let table: [Wish; 12] = [
         (429, &[("retry-after", "30")], "", Some(30)),
         (429, &[("retry-after", "Sun, 01 Nov 2026 12:01:30 GMT")], "", Some(90)),
         (503, &[("retry-after", "120")], "", Some(120)),

@@ -5,11 +5,14 @@
 //!             │
 //!          schedule    which cohort is due                                                       (pure)
 //!             │ Round
-//!           poller     the loop: a round asks for its tags one after the other
+//!          progress    whose turn it is: a lane for each host, held while the host is left alone     (pure)
+//!             │ Step
+//!           poller     the loop: a round asks for its tags one after the other; books: what is known
 //!             │ Target
-//!           Resolve    the registry, and gate: no request leaves without a permit of its host's budget
+//!           Resolve    the registry, and gate: no request leaves without a permit of its host's budget, nor while
+//!             │        the host is closed: backoff says when that is, and whose a trouble is        (pure)
 //!             │ Found, or Trouble
-//!           poller ──> Observation to whoever decides;  condition: what is told, and how often
+//!           poller ──> Observation to whoever decides;  condition, host: what is told, and how often
 //! ```
 //!
 //! It knows nothing of what was seen before, nor of what a new digest means: every answer is handed on, and the
@@ -21,9 +24,11 @@ mod budget;
 mod clock;
 mod cohort;
 mod condition;
+mod forecast;
 mod gate;
 mod ground;
 mod host;
+mod lane;
 mod log;
 mod plan;
 mod poller;

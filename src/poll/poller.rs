@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::books::{Answer, Books, Question};
 use super::clock::Clock;
 use super::gate::Turn;
-use super::progress::Carried;
+use super::replan::Carried;
 use super::{Mode, Plan, Resolve, Status, log};
 use crate::image::{Found, Polled, TagRef};
 use crate::registry::{Known, Target};

@@ -109,6 +109,14 @@ fn status() -> Status {
             in_flight: 2,
             max_connections: 2,
             requests_per_second: None,
+            stretched: Some(Stretched { wanted_ms: 60_000, interval_ms: 180_000 }),
+            trouble: Some(RegistryTrouble {
+                reason: "connect".to_owned(),
+                since: ago(120),
+                count: 3,
+                message: "resolve: connect to the registry\n\x1b[2J: refused".to_owned(),
+                closed_until: Some(ago(-30)),
+            }),
         }],
         held: vec![first("a"), first("b"), paused],
         builds: vec![build(&format!("default/{}-7", long("app")))],
@@ -292,8 +300,19 @@ fn status_tells_trouble_in_full_and_a_held_first_start_in_one_line() {
         "{text}"
     );
     assert!(text.contains("missing for 1h"), "{text}");
+    assert!(text.contains("left alone, back in 30s"), "{text}");
+    assert!(text.contains(": 3 looks in vain for 2m: resolve: connect to the registry\\n\\u{1b}"), "{text}");
     assert!(text.contains("in 4m"), "{text}");
     assert!(text.starts_with("basewatch 0.1.0 running, up for 1m, state in /var/lib/basewatch\n"), "{text}");
+}
+
+#[test]
+fn status_tells_which_registry_is_asked_less_often_and_which_login_is_of_no_use() {
+    let mut status = status();
+    status.registries[0].trouble.as_mut().unwrap().closed_until = None;
+    assert!(status.show(STYLE).contains("login is of no use"));
+    status.registries[0].trouble = None;
+    assert!(status.show(STYLE).contains("every 3m, not 1m"));
 }
 
 #[test]

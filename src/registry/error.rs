@@ -235,6 +235,7 @@ impl Error {
         match &self.trouble {
             Trouble::TooManyRequests { retry_after, .. }
             | Trouble::Token { reason: TokenTrouble::Refused { retry_after, .. }, .. } => *retry_after,
+            Trouble::Server(answer) => answer.retry_after,
             Trouble::Missing(_)
             | Trouble::Denied { .. }
             | Trouble::CredentialsRejected { .. }
@@ -242,7 +243,6 @@ impl Error {
             | Trouble::LoginUnsupported { .. }
             | Trouble::Token { .. }
             | Trouble::Refused(_)
-            | Trouble::Server(_)
             | Trouble::Address { .. }
             | Trouble::Setup(_)
             | Trouble::Transport(_)

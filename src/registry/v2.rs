@@ -2,12 +2,10 @@
 //!
 //! An unchanged tag costs one HEAD on a host that answers HEAD, and one GET on one that does not (invariant 4).
 
-use jiff::Timestamp;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
-use super::answer::retry_after;
 use super::error::{Advice, Trouble};
 use super::host::Host;
 use super::transport::Reply;
@@ -55,7 +53,8 @@ async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Re
         },
         404 => Symptom::NotFound,
         400 | 405 | 406 => Symptom::NotAllowed,
-        500..=599 => Symptom::ServerError,
+        // Who wants to be left alone is not asked by GET in the same breath.
+        500..=599 if !reply.headers().contains_key(RETRY_AFTER) => Symptom::ServerError,
         _ => return Err(refusal(reply).await),
     };
     Ok(Headed::Useless(symptom, reply))
@@ -72,13 +71,11 @@ async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Res
 
 /// What a status means that is not the answer.
 pub(super) async fn refusal(mut reply: Reply) -> Trouble {
-    let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
-    let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
     let answer = reply.answer().await;
     match answer.status.as_u16() {
         401 | 403 => Trouble::Denied { answer, advice: Advice::None },
         404 => Trouble::Missing(answer),
-        429 => Trouble::TooManyRequests { answer, retry_after },
+        429 => Trouble::TooManyRequests { retry_after: answer.retry_after, answer },
         500..=599 => Trouble::Server(answer),
         _ => Trouble::Refused(answer),
     }

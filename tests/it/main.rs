@@ -14,6 +14,7 @@ mod crash;
 mod documents;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod faults;
 mod first_start;
 mod main_job;
 mod polling;

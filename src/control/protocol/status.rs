@@ -148,6 +148,37 @@ pub struct Registry {
     /// Requests that may leave in a second; none for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<f64>,
+    /// How often its tags are looked at, if `requests_per_second` is too low for their intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretched: Option<Stretched>,
+    /// What is wrong with the registry itself, or with the login there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<RegistryTrouble>,
+}
+
+/// The shortest interval of a host's tags, which its budget does not bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretched {
+    /// As it is configured, in milliseconds.
+    pub wanted_ms: u64,
+    /// As it is kept, in milliseconds.
+    pub interval_ms: u64,
+}
+
+/// A trouble that many tags have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryTrouble {
+    /// A stable word for what is wrong: the `reason` of the log.
+    pub reason: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// How many looks were in vain.
+    pub count: u64,
+    /// What the last one brought.
+    pub message: String,
+    /// Until when the registry is left alone; none while it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_until: Option<Timestamp>,
 }
 
 /// An image, or a first build, that may not start yet.

@@ -151,6 +151,8 @@ fn registries(polling: &Polling, scope: &Scope<'_>) -> Vec<protocol::Registry> {
             in_flight: host.in_flight,
             max_connections: host.limits.max_connections,
             requests_per_second: host.limits.requests_per_second,
+            stretched: host.stretched,
+            trouble: host.trouble.clone(),
         })
     };
     polling.hosts.iter().filter_map(registry).collect()

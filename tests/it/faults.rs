@@ -76,9 +76,9 @@ impl Polled {
     }
 }
 
-/// The registry has faults for a while.
+/// The repository has faults for a while. What `/v2/` answers then is another matter (D10).
 fn holds(polled: Polled, faults: impl IntoIterator<Item = Fault>, told: [&str; 2]) {
-    faults.into_iter().for_each(|fault| polled.registry.fault(ANY, fault));
+    faults.into_iter().for_each(|fault| polled.registry.fault("app", fault));
     polled.daemon.wait_for(told[0]);
     polled.wait_in_vain(2);
     polled.registry.heal();

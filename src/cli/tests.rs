@@ -30,6 +30,7 @@ fn tag(name: &str) -> Tag {
         tag: name.parse().unwrap(),
         digest: Some(Digest::sha256_of(b"x")),
         image: Some(String::new()),
+        platforms: Children::new(),
         since: Some(ago(3 * 86_400)),
         last_success: Some(ago(60)),
         next_poll: Some(ago(-240)),
@@ -81,7 +82,14 @@ fn status() -> Status {
         build_config: ConfigKey::new("default", name),
         tag: None,
         reason: "first_start".to_owned(),
+        missing: Vec::new(),
         since: ago(600),
+    };
+    let missing = Held {
+        tag: Some("debian:12".parse().unwrap()),
+        reason: "platform_missing".to_owned(),
+        missing: vec!["linux/arm64".parse().unwrap()],
+        ..first("c")
     };
     let paused = Held {
         tag: Some(long("host.example:5000/x").parse().unwrap()),
@@ -104,7 +112,7 @@ fn status() -> Status {
             max_connections: 2,
             requests_per_second: None,
         }],
-        held: vec![first("a"), first("b"), paused],
+        held: vec![first("a"), first("b"), paused, missing],
         builds: vec![build(&format!("default/{}-7", long("app")))],
     }
 }

@@ -15,7 +15,7 @@ pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Tri
 pub use status::{Condition, ConditionKind, Held, Registry, Status, StatusQuery, StoreTrouble, Tag, Totals};
 
 pub use crate::controller::{BuildKey, ConfigKey};
-pub use crate::image::{Digest, TagRef};
+pub use crate::image::{Children, Digest, Platform, TagRef};
 
 /// Why a call was refused, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::key::{BuildKey, TriggerKey};
 use super::settings::BuildConfig;
-use crate::image::{Digest, Identity, Image, TagRef};
+use crate::image::{Children, Digest, Identity, Image, TagRef};
 
 /// Everything a build is given, frozen when it was made: no reference in it can move (invariant 2).
 ///
@@ -69,6 +69,9 @@ pub struct PinnedImage {
     /// Its digest; none on a v1 registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The manifest of each of its platforms, where the index was read.
+    #[serde(default, skip_serializing_if = "Children::is_empty")]
+    pub platforms: Children,
 }
 
 /// What a decision found to fire, all from one look at the state (D1).
@@ -117,6 +120,7 @@ impl PinnedImage {
             tag: tag.clone(),
             reference: image.reference.clone(),
             digest: image.identity.digest().cloned(),
+            platforms: image.identity.children().cloned().unwrap_or_default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::clients::SetupError;
-use crate::image::TagRef;
+use crate::image::{Digest, TagRef};
 
 /// Why a tag could not be resolved. It concerns this tag alone, and nothing is forgotten for it (D17).
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,14 @@ pub enum Trouble {
     /// The answer is not one that a registry may give.
     #[error("registry's answer {0}")]
     Malformed(Malformed),
+    /// The tag points to an index that cannot be read, so that nobody knows whether an image in it moved.
+    #[error("read the index {digest}: {trouble}")]
+    Index {
+        /// Which one.
+        digest: Digest,
+        /// What came in between.
+        trouble: Box<Trouble>,
+    },
 }
 
 /// What the user can do about a refusal.
@@ -177,6 +185,17 @@ pub enum Malformed {
     /// A manifest whose digest is another one at every look.
     #[error("is a schema 1 manifest, which has no stable digest: push the image again with a current tool")]
     Schema1,
+    /// Something else than the list of manifests that its media type promises.
+    #[error("is not an image index: {0}")]
+    NotAnIndex(String),
+    /// Bytes that were not asked for.
+    #[error("has the digest {got} and not {asked}, which was asked for")]
+    WrongDigest {
+        /// What was asked for.
+        asked: Digest,
+        /// What came.
+        got: Digest,
+    },
     /// Two media types for one body.
     #[error("contradicts itself: Content-Type says `{header}`, the manifest says `{body}`")]
     Contradiction {
@@ -199,27 +218,32 @@ impl Error {
     /// How long the registry wants us to wait, if it said so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match &self.trouble {
-            Trouble::TooManyRequests { retry_after, .. } => *retry_after,
-            Trouble::Missing(_)
-            | Trouble::Denied { .. }
-            | Trouble::CredentialsRejected { .. }
-            | Trouble::Password { .. }
-            | Trouble::LoginUnsupported { .. }
-            | Trouble::Refused(_)
-            | Trouble::Server(_)
-            | Trouble::Address { .. }
-            | Trouble::Setup(_)
-            | Trouble::Transport(_)
-            | Trouble::Redirect(_)
-            | Trouble::Malformed(_) => None,
-        }
+        self.trouble.retry_after()
     }
 }
 
 // === impl Trouble ===
 
 impl Trouble {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests { retry_after, .. } => *retry_after,
+            Self::Index { trouble, .. } => trouble.retry_after(),
+            Self::Missing(_)
+            | Self::Denied { .. }
+            | Self::CredentialsRejected { .. }
+            | Self::Password { .. }
+            | Self::LoginUnsupported { .. }
+            | Self::Refused(_)
+            | Self::Server(_)
+            | Self::Address { .. }
+            | Self::Setup(_)
+            | Self::Transport(_)
+            | Self::Redirect(_)
+            | Self::Malformed(_) => None,
+        }
+    }
+
     /// A short, stable word for logs and conditions.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -237,6 +261,11 @@ impl Trouble {
             Self::Transport(transport) => transport.stage.kind(),
             Self::Redirect(_) => "redirect_refused",
             Self::Malformed(_) => "malformed",
+            // The tag is there, whatever became of the index.
+            Self::Index { trouble, .. } => match trouble.kind() {
+                "missing" => "index_missing",
+                kind => kind,
+            },
         }
     }
 }

@@ -13,7 +13,7 @@ use super::keychain::{Login, Pass};
 use super::transport::{PlainHttp, Question, Reply, send};
 use super::verdict::Verdict;
 use super::{Gate, Settings, manifest};
-use crate::image::TagRef;
+use crate::image::{Digest, TagRef};
 
 const DOCKER_HUB: &str = "docker.io";
 /// Docker Hub's images are named by one host and served by another.
@@ -57,7 +57,16 @@ impl Host {
 
     /// Where the manifest behind a tag is.
     pub(super) fn manifest_url(&self, tag: &TagRef) -> Result<Url, Trouble> {
-        let text = format!("{}{}/manifests/{}", self.base, tag.repository(), tag.tag());
+        self.manifest(tag.repository(), tag.tag())
+    }
+
+    /// Where the manifest with this digest is, in the repository of a tag.
+    pub(super) fn content_url(&self, tag: &TagRef, digest: &Digest) -> Result<Url, Trouble> {
+        self.manifest(tag.repository(), &digest.to_string())
+    }
+
+    fn manifest(&self, repository: &str, reference: &str) -> Result<Url, Trouble> {
+        let text = format!("{}{repository}/manifests/{reference}", self.base);
         Url::parse(&text).map_err(|error| Trouble::Address { reason: format!("{error} in {text}") })
     }
 

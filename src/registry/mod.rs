@@ -16,10 +16,12 @@ mod address;
 mod answer;
 mod challenge;
 mod clients;
+mod contents;
 mod error;
 mod failure;
 mod file;
 mod host;
+mod index;
 mod keychain;
 mod manifest;
 mod transport;
@@ -163,7 +165,7 @@ impl Registries {
         let tag = target.tag;
         let explain = |trouble| Error { tag: tag.clone(), trouble };
         let host = self.host(tag.host()).map_err(|error| explain(error.into()))?;
-        v2::resolve(&host, tag, gate).await.map_err(explain)
+        v2::resolve(&host, target, gate).await.map_err(explain)
     }
 
     fn host(&self, name: &str) -> Result<Arc<Host>, SetupError> {

@@ -8,15 +8,16 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::answer::retry_after;
+use super::contents::{Answered, look_into};
 use super::error::{Advice, Trouble};
 use super::host::Host;
 use super::transport::Reply;
 use super::verdict::{First, Symptom};
-use super::{Gate, manifest};
+use super::{Gate, Target, manifest};
 use crate::image::{Descriptor, Found, TagRef};
 
 /// The specification asks for four megabytes at least; containers/image and distribution allow four binary ones.
-const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 
 /// What a HEAD brought.
 enum Headed {
@@ -24,16 +25,21 @@ enum Headed {
     Useless(Symptom, Reply),
 }
 
-/// What the tag points to now.
-pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Found, Trouble> {
+/// What the tag points to now, and what is in it where that is wanted.
+pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
+    let answered = poll(host, target.tag, gate).await?;
+    look_into(host, target, answered, gate).await
+}
+
+async fn poll(host: &Host, tag: &TagRef, gate: &impl Gate) -> Result<Answered, Trouble> {
     let url = host.manifest_url(tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return get(host, url, gate).await.map(Found::from),
+        First::Get => return get(host, url, gate).await,
         First::Head => match head(host, url.clone(), gate).await? {
             Headed::Answered(manifest) => {
                 host.verdict().head_answered();
-                return Ok(manifest.into());
+                return Ok(Answered { manifest, body: None });
             }
             Headed::Useless(symptom, reply) if !host.verdict().wants_get(symptom) => {
                 return Err(refusal(reply).await);
@@ -41,9 +47,9 @@ pub(super) async fn resolve(host: &Host, tag: &TagRef, gate: &impl Gate) -> Resu
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let manifest = get(host, url, gate).await?;
+    let answered = get(host, url, gate).await?;
     host.verdict().get_answered(symptom, Instant::now());
-    Ok(manifest.into())
+    Ok(answered)
 }
 
 async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble> {
@@ -61,17 +67,18 @@ async fn head(host: &Host, url: Url, gate: &impl Gate) -> Result<Headed, Trouble
     Ok(Headed::Useless(symptom, reply))
 }
 
-async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Descriptor, Trouble> {
+async fn get(host: &Host, url: Url, gate: &impl Gate) -> Result<Answered, Trouble> {
     let mut reply = host.ask(Method::GET, url, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(refusal(reply).await);
     }
     let body = reply.body(LARGEST_MANIFEST).await?;
-    manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)
+    let manifest = manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)?;
+    Ok(Answered { manifest, body: Some(body) })
 }
 
 /// What a status means that is not the answer.
-async fn refusal(mut reply: Reply) -> Trouble {
+pub(super) async fn refusal(mut reply: Reply) -> Trouble {
     let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
     let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
     let answer = reply.answer().await;

@@ -123,6 +123,7 @@ fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_con
         tag: tag.clone(),
         digest: image.and_then(|image| image.identity.digest().cloned()),
         image: image.map(|image| image.reference.to_string()),
+        platforms: image.and_then(|image| image.identity.children().cloned()).unwrap_or_default(),
         since: record.map(|record| record.since),
         last_success: polled.last_success,
         next_poll: polled.next_poll,

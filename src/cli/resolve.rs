@@ -95,10 +95,9 @@ fn with_credential(mut settings: Settings, dir: Option<PathBuf>) -> Settings {
 impl Found {
     fn new(tag: &TagRef, found: Observed) -> Self {
         match found.polled {
-            Polled::Manifest(manifest) => Self {
-                media_type: Some(manifest.media_type.clone()),
-                ..Self::manifest(tag, manifest.digest)
-            },
+            Polled::Manifest(manifest) => {
+                Self { media_type: Some(manifest.media_type.clone()), ..Self::manifest(tag, manifest.digest) }
+            }
             Polled::V1(image_id) => Self {
                 image: tag.to_string(),
                 tag: tag.clone(),

@@ -13,7 +13,8 @@ use crate::image::{Platform, Platforms};
 /// What images are made for. Another word is probably a slip of the pen, and if it is none it is right all the same.
 const SYSTEMS: [&str; 5] = ["linux", "windows", "darwin", "freebsd", "wasip1"];
 const ARCHITECTURES: [&str; 12] = [
-    "amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le", "mips64", "mips", "wasm",
+    "amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le", "mips64", "mips",
+    "wasm",
 ];
 
 /// Whether this is a DNS-1123 label, as Kubernetes wants the names of its objects.
@@ -147,7 +148,8 @@ fn warn_of_slip(word: &str, known: &[&str], text: &str, place: &Place, problems:
         Some(meant) => format!("did you mean {meant}?"),
         None => "nothing is built until an image has it".to_owned(),
     };
-    let problem = Problem::warning(place, format!("`{word}` is nothing that images are usually made for"), fix);
+    let problem =
+        Problem::warning(place, format!("`{word}` is nothing that images are usually made for"), fix);
     problems.push(problem.with_value(format!("\"{text}\"")));
 }
 

@@ -91,13 +91,12 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
 fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why: HoldReason) {
     let (digest, reason) = (shown(digest), why.as_str());
     match why {
-        HoldReason::Paused
-        | HoldReason::FirstStart
-        | HoldReason::FirstLook
-        | HoldReason::PlatformMissing => info!(
-            event = "change_pending", build_config, %tag, digest, reason,
-            "a newer image may not start a build yet",
-        ),
+        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook | HoldReason::PlatformMissing => {
+            info!(
+                event = "change_pending", build_config, %tag, digest, reason,
+                "a newer image may not start a build yet",
+            )
+        }
         HoldReason::StrategyUnresolved => warn!(
             event = "change_pending", build_config, %tag, digest, reason,
             "a newer image cannot be built before the first of the watch's images is found",

@@ -161,9 +161,7 @@ impl Identity {
     #[must_use]
     pub fn differs_from(&self, stored: &Self) -> bool {
         match (self.children(), stored.children()) {
-            (Some(new), Some(old)) => {
-                new.iter().any(|(platform, digest)| old.get(platform) != Some(digest))
-            }
+            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
             (Some(_) | None, Some(_) | None) => self.moved_from(stored),
         }
     }

@@ -116,12 +116,8 @@ impl Platform {
             None => (os, None),
         };
         let is_whole = parts.next().is_none() && variant != Some("") && os_version != Some("");
-        let platform = Self::of_words(
-            os,
-            os_version.unwrap_or_default(),
-            architecture,
-            variant.unwrap_or_default(),
-        );
+        let platform =
+            Self::of_words(os, os_version.unwrap_or_default(), architecture, variant.unwrap_or_default());
         platform.filter(|_| is_whole)
     }
 }

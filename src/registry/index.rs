@@ -140,7 +140,8 @@ impl Entry {
     /// Whether it is an image that can run, and not what BuildKit or a signer says about one (registries.md §6).
     fn is_real(&self) -> bool {
         let annotations = self.annotations.as_ref();
-        let about = annotations.and_then(|annotations| annotations.get(REFERENCE_TYPE)).and_then(Value::as_str);
+        let about =
+            annotations.and_then(|annotations| annotations.get(REFERENCE_TYPE)).and_then(Value::as_str);
         let is_artifact = self.artifact_type.as_ref().is_some_and(|artifact| !artifact.is_empty());
         about != Some(ATTESTATION) && !is_artifact && !self.platform.as_ref().is_some_and(Words::is_unknown)
     }

@@ -147,8 +147,7 @@ fn stored<'a>(controller: &'a Controller, config: &BuildConfig, tag: &TagRef) ->
 fn waiting_since(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<Timestamp> {
     let record = stored(controller, config, &trigger.tag);
     let known = record.and_then(|record| record.stored.as_ref());
-    let is_news =
-        |image: &Identity| known.is_none_or(|known| trigger.platforms.is_news(image, known));
+    let is_news = |image: &Identity| known.is_none_or(|known| trigger.platforms.is_news(image, known));
     if let Some(pending) = record.and_then(|record| record.pending.as_ref()) {
         return is_news(&pending.identity).then_some(pending.since);
     }

@@ -111,14 +111,14 @@ fn a_list_of_docker_is_read_as_an_index_is() {
 #[test]
 fn images_of_windows_are_told_apart_by_their_version() {
     let windows = |name: &str, version: &str| {
-        entry(name, json!({ "os": "windows", "architecture": "amd64", "os.version": version, "os.features": ["win32k"] }))
+        entry(
+            name,
+            json!({ "os": "windows", "architecture": "amd64", "os.version": version, "os.features": ["win32k"] }),
+        )
     };
     let found = flat(&[windows("a", "10.0.17763.1"), windows("b", "10.0.20348.2"), linux("c", "amd64")]);
-    let expected = [
-        ("windows(10.0.17763.1)/amd64", "a"),
-        ("windows(10.0.20348.2)/amd64", "b"),
-        ("linux/amd64", "c"),
-    ];
+    let expected =
+        [("windows(10.0.17763.1)/amd64", "a"), ("windows(10.0.20348.2)/amd64", "b"), ("linux/amd64", "c")];
     assert_eq!(found, children(&expected));
 }
 
@@ -136,9 +136,15 @@ fn an_image_without_a_platform_is_known_by_its_digest_alone() {
     assert_eq!(found.len(), 3);
     assert_eq!(found.keys().filter(|platform| platform.is_named()).count(), 1);
     assert_ne!(found, flat(&[bare("a"), linux("b", "amd64"), bare("d")]), "another digest is another image");
-    let odd = [json!({}), json!({ "os": "linux" }), json!({ "os": "li nux", "architecture": "amd64" }),
-        json!({ "os": "", "architecture": "" }), json!({ "os": "unknown", "architecture": "amd64" }),
-        json!({ "os": "x".repeat(100), "architecture": "amd64" }), Value::Null];
+    let odd = [
+        json!({}),
+        json!({ "os": "linux" }),
+        json!({ "os": "li nux", "architecture": "amd64" }),
+        json!({ "os": "", "architecture": "" }),
+        json!({ "os": "unknown", "architecture": "amd64" }),
+        json!({ "os": "x".repeat(100), "architecture": "amd64" }),
+        Value::Null,
+    ];
     for platform in odd {
         let found = flat(&[entry("a", platform.clone())]);
         assert_eq!(found, Children::from([(Platform::unnamed(&digest("a")), digest("a"))]), "{platform}");

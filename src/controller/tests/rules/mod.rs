@@ -4,5 +4,6 @@ mod attempts;
 mod firing;
 mod first_start;
 mod memory;
+mod platforms;
 mod queue;
 mod spec;

@@ -16,6 +16,7 @@ mod documents;
 mod failpoints;
 mod first_start;
 mod main_job;
+mod platforms;
 mod polling;
 mod real_registry;
 mod registries;

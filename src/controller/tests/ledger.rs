@@ -80,7 +80,9 @@ impl Ledger {
     /// Whether an index lacks a platform that `trigger` is for.
     pub(super) fn is_lacking(&self, trigger: &Trigger, newest: &Digest) -> bool {
         let Platforms::These(wanted) = &trigger.platforms else { return false };
-        self.indexes.get(newest).is_some_and(|index| wanted.iter().any(|platform| !index.contains_key(platform)))
+        self.indexes
+            .get(newest)
+            .is_some_and(|index| wanted.iter().any(|platform| !index.contains_key(platform)))
     }
 
     /// Triggers that do not know what is in the index that they have stored: for these every move may be news.
@@ -161,7 +163,9 @@ impl Ledger {
             let digest = settled.map(|settled| &settled.digest);
             assert_ne!(image.digest.as_ref(), digest, "{trigger} fires for what it has stored");
             assert_eq!(old_digest.as_ref(), digest, "{trigger} tells another old digest");
-            if let Some(settled) = settled.filter(|_| !unread.contains(&trigger) && !self.is_unread(&image.tag)) {
+            if let Some(settled) =
+                settled.filter(|_| !unread.contains(&trigger) && !self.is_unread(&image.tag))
+            {
                 let new = image.digest.as_ref().unwrap();
                 let platforms = &config.trigger(&image.tag).unwrap().platforms;
                 let old = (&settled.digest, settled.least.as_ref());
@@ -194,7 +198,9 @@ impl Ledger {
         let key = TriggerKey { config: config.clone(), tag: tag.clone() };
         let before = self.settled.remove(&key).and_then(|before| before.most);
         let most = match (&least, before) {
-            (Some(new), Some(old)) if !is_news(&Platforms::All, (&digest, Some(new)), (&digest, Some(&old))) => {
+            (Some(new), Some(old))
+                if !is_news(&Platforms::All, (&digest, Some(new)), (&digest, Some(&old))) =>
+            {
                 Some(old)
             }
             _ => least.clone(),
@@ -221,7 +227,8 @@ impl Ledger {
             assert!(!is_news(platforms, (digest, new), old), "{key} goes along with what is news to it");
             settled.digest = digest.clone();
             for known in [&mut settled.least, &mut settled.most].into_iter().flatten() {
-                known.extend(new.unwrap().iter().map(|(platform, digest)| (platform.clone(), digest.clone())));
+                known
+                    .extend(new.unwrap().iter().map(|(platform, digest)| (platform.clone(), digest.clone())));
             }
         }
     }
@@ -276,7 +283,11 @@ fn is_unread(identity: &Identity) -> bool {
 }
 
 /// Whether the first of two images, each with what is in it, is news after the second.
-fn is_news(platforms: &Platforms, new: (&Digest, Option<&Children>), old: (&Digest, Option<&Children>)) -> bool {
+fn is_news(
+    platforms: &Platforms,
+    new: (&Digest, Option<&Children>),
+    old: (&Digest, Option<&Children>),
+) -> bool {
     let moved = new.0 != old.0;
     let (Some(new), Some(old)) = (new.1, old.1) else { return moved };
     match platforms {

@@ -116,7 +116,8 @@ impl World {
         // Mostly the same two versions of each: what moves is often an attestation alone.
         let images: Vec<(&str, String)> =
             there.map(|(platform, version)| (*platform, (version / 3).to_string())).collect();
-        let platforms: Vec<(&str, &str)> = images.iter().map(|(platform, version)| (*platform, version.as_str())).collect();
+        let platforms: Vec<(&str, &str)> =
+            images.iter().map(|(platform, version)| (*platform, version.as_str())).collect();
         let found = index(&format!("{images:?} {}", random.below(2)), &platforms);
         let digest = found.polled.digest().unwrap().clone();
         self.ledger.indexes.insert(digest, children(&platforms));

@@ -11,7 +11,8 @@ use super::event::{AttemptRef, Effect, Note, Now, Release, Transition, Volatile}
 use super::key::{ConfigKey, TriggerKey};
 use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRecord, TriggerRecord};
 use super::settings::{BuildConfig, OnFirst, Settings};
-use super::trigger::{Look, Verdicts};
+use super::trigger::Look;
+use super::verdicts::Verdicts;
 use crate::image::TagRef;
 
 /// How long a config that never built waits for the first look at each of its tags.

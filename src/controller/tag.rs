@@ -3,7 +3,8 @@
 use super::Controller;
 use super::event::{Note, Now, Transition, Volatile};
 use super::record::{Record, TagRecord, TriggerRecord};
-use super::trigger::{Fresh, Look, Verdicts};
+use super::trigger::{Fresh, Look};
+use super::verdicts::Verdicts;
 use crate::image::{Found, Identity, Image, TagRef};
 
 impl Controller {

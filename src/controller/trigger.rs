@@ -1,9 +1,6 @@
 //! Whether a trigger fires, and what its firing makes.
 
 use std::borrow::Cow;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::AddAssign;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -15,8 +12,9 @@ use super::record::{
     Build, ConfigRecord, FirstStart, PendingChange, Phase, Record, TagRecord, TriggerRecord, Urgency,
 };
 use super::settings::{BuildConfig, OnFirst, Trigger};
+use super::verdicts::Verdicts;
 use super::{Controller, policy};
-use crate::image::{Digest, Found, Identity, Image, Platform, TagRef};
+use crate::image::{Found, Identity, Image, Platform, TagRef};
 
 /// One look at the state: every trigger of a config, its causes and its strategy see the same images (D1).
 pub(super) struct Look<'a> {
@@ -34,27 +32,6 @@ pub(super) struct Fresh<'a> {
     pub(super) record: &'a TagRecord,
     /// What also tells of the indexes that triggers have stored.
     pub(super) found: &'a Found,
-}
-
-/// What a look did, in numbers.
-#[derive(Debug, Default)]
-pub(super) struct Verdicts {
-    /// Configs that got a build.
-    pub(super) fired: usize,
-    /// Configs that would have, but for a hold.
-    pub(super) held: usize,
-    /// Triggers on the tag that was just observed, and those of them to which the image is news.
-    concerned: usize,
-    moved: usize,
-    /// What images lack of the platforms that triggers are for, as far as that was not told before.
-    missing: BTreeMap<TagRef, Missing>,
-}
-
-/// What an image lacks.
-#[derive(Debug)]
-struct Missing {
-    digest: Option<Digest>,
-    platforms: BTreeSet<Platform>,
 }
 
 /// What one trigger comes to.
@@ -88,12 +65,15 @@ impl<'a> Look<'a> {
             config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect();
         let held = weighed.iter().any(|weighed| matches!(weighed.verdict, Verdict::Hold(_)));
         let mut verdicts = Verdicts::default();
-        let is_fresh = |weighed: &&Weighed<'_>| self.fresh_on(&weighed.key.tag).is_some();
-        for weighed in weighed.iter().filter(is_fresh) {
-            verdicts.concerned += 1;
-            verdicts.moved += usize::from(weighed.is_newest_news());
+        for weighed in &weighed {
+            if self.fresh_on(&weighed.key.tag).is_some() {
+                verdicts.concern(weighed.is_newest_news());
+            }
+            if weighed.lacks_platform() && !weighed.is_missing_as_before() {
+                let digest = weighed.image.identity.digest().cloned();
+                verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
+            }
         }
-        weighed.iter().for_each(|weighed| verdicts.note_missing(weighed));
         let base = self.image(&config.strategy.from);
         match base.filter(|_| weighed.iter().any(|weighed| weighed.verdict == Verdict::Fire)) {
             Some(base) => {
@@ -349,48 +329,6 @@ impl<'a> Weighed<'a> {
     fn fired(&self) -> Fired<'a> {
         let old = self.stored_identity().cloned();
         Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }
-    }
-}
-
-impl Verdicts {
-    /// Whether what was observed is no news to anyone whom it concerns.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.concerned > 0 && self.moved == 0
-    }
-
-    /// One line for each tag whose image lacks a platform, however many configs wait for it.
-    pub(super) fn tell_missing(self, t: &mut Transition) {
-        for (tag, Missing { digest, platforms }) in self.missing {
-            let platforms = platforms.into_iter().collect();
-            t.notes.push(Note::TagHeld { tag, digest, platforms });
-        }
-    }
-
-    fn note_missing(&mut self, weighed: &Weighed<'_>) {
-        if weighed.lacks_platform() && !weighed.is_missing_as_before() {
-            let digest = weighed.image.identity.digest().cloned();
-            let platforms = weighed.missing.iter().cloned().collect();
-            self.add_missing(weighed.key.tag.clone(), Missing { digest, platforms });
-        }
-    }
-
-    fn add_missing(&mut self, tag: TagRef, missing: Missing) {
-        match self.missing.entry(tag) {
-            Entry::Vacant(entry) => drop(entry.insert(missing)),
-            Entry::Occupied(mut entry) => entry.get_mut().platforms.extend(missing.platforms),
-        }
-    }
-}
-
-impl AddAssign for Verdicts {
-    fn add_assign(&mut self, other: Self) {
-        self.fired += other.fired;
-        self.held += other.held;
-        self.concerned += other.concerned;
-        self.moved += other.moved;
-        for (tag, missing) in other.missing {
-            self.add_missing(tag, missing);
-        }
     }
 }
 

@@ -95,7 +95,7 @@ fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why
             info!(
                 event = "change_pending", build_config, %tag, digest, reason,
                 "a newer image may not start a build yet",
-            )
+            );
         }
         HoldReason::StrategyUnresolved => warn!(
             event = "change_pending", build_config, %tag, digest, reason,

@@ -207,7 +207,7 @@ proptest! {
     ) {
         if let Some(platform) = Platform::new(&os, &version, &architecture, &variant) {
             let json = serde_json::to_string(&platform).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Platform>(&json).unwrap(), platform.clone());
+            prop_assert_eq!(&serde_json::from_str::<Platform>(&json).unwrap(), &platform);
             prop_assert_eq!(platform.to_string().parse::<Platform>().unwrap(), platform);
         }
     }

@@ -14,6 +14,9 @@ use crate::support::watch_list::{Watch, watch_list};
 const BOTH: [(&str, u64); 2] = [("linux/amd64", 1), ("linux/arm64", 1)];
 const NEW_ARM: [(&str, u64); 2] = [("linux/amd64", 1), ("linux/arm64", 2)];
 
+/// A platform, or for the real registry an architecture, and the seed of its image.
+type Images = &'static [(&'static str, u64)];
+
 /// A registry with an index, and someone who looks at it.
 struct Scene {
     registry: FakeRegistry,
@@ -103,6 +106,22 @@ fn attestations_that_move_are_a_line_and_no_build() {
     scene.quiet();
     let gets: Vec<String> = scene.registry.requests().iter().map(|request| request.path.clone()).collect();
     assert!(gets.iter().all(|path| path.ends_with("/manifests/1")), "{gets:?}");
+}
+
+#[test]
+fn a_running_daemon_reads_each_index_once() {
+    let scene = Scene::new(&[("interval", "\"100ms\"")]);
+    scene.registry.reset_counts();
+    let daemon = scene.home.start();
+    for (noise, reads) in [(2, 2), (3, 3), (4, 4)] {
+        scene.push(&BOTH, noise);
+        daemon.wait_count("index_moved", reads - 1);
+        let heads = scene.registry.count(Method::HEAD, "/");
+        scene.registry.wait_requests(heads + 3, Method::HEAD, "/");
+        assert_eq!(scene.registry.count(Method::GET, "/"), reads);
+    }
+    let (_, events) = daemon.stop();
+    assert!(events.iter().all(|event| event["event"] != "trigger_fired"), "{events:?}");
 }
 
 #[test]
@@ -332,7 +351,7 @@ fn a_list_of_platforms_holds_against_a_registry_that_is_not_ours() {
         names.sort();
         names
     };
-    let moves: [(&[(&str, u64)], &[&str]); 7] = [
+    let moves: [(Images, &[&str]); 7] = [
         (&[("amd64", 1), ("arm64", 1)], &["default/all", "default/amd", "default/both"]),
         (&[("amd64", 1), ("arm64", 2)], &["default/all", "default/both"]),
         (&[("arm64", 2), ("amd64", 1)], &[]),

@@ -20,22 +20,21 @@ pub(super) enum Chosen {
 
 /// Why there is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoneChosen {
-    #[error("resolve {tag}: there is no {wanted} in the index {index}: {there}")]
-    Missing { tag: TagRef, wanted: Platform, index: Digest, there: String },
-    #[error("resolve {tag}: {wanted} is more than one in the index {index}: name one of {there}")]
-    Several { tag: TagRef, wanted: Platform, index: Digest, there: String },
-    #[error("resolve {tag}: a v1 registry tells nothing of platforms: leave out --platform")]
-    V1 { tag: TagRef },
+#[error("resolve {tag}: {reason}")]
+pub(super) struct NoneChosen {
+    tag: TagRef,
+    reason: String,
 }
 
 /// The manifest for `wanted` of what `tag` points to.
 pub(super) fn choose(tag: &TagRef, found: &Found, wanted: &Platform) -> Result<Chosen, NoneChosen> {
-    let (tag, wanted) = (tag.clone(), wanted.clone());
-    let Polled::Manifest(manifest) = &found.polled else { return Err(NoneChosen::V1 { tag }) };
+    let none = |reason: String| Err(NoneChosen { tag: tag.clone(), reason });
+    let Polled::Manifest(manifest) = &found.polled else {
+        return none("a v1 registry tells nothing of platforms: leave out --platform".to_owned());
+    };
     let index = manifest.digest.clone();
     let Some(children) = &found.children else { return Ok(Chosen::Single(index)) };
-    let exact = children.get_key_value(&wanted).into_iter();
+    let exact = children.get_key_value(wanted).into_iter();
     let meant = children.iter().filter(|(platform, _)| wanted.means(platform));
     // What is written out in full is meant before what it may stand for.
     let meant: Vec<_> = if exact.len() > 0 { exact.collect() } else { meant.collect() };
@@ -43,10 +42,10 @@ pub(super) fn choose(tag: &TagRef, found: &Found, wanted: &Platform) -> Result<C
         [(platform, digest)] => {
             Ok(Chosen::Child { platform: platform.clone(), digest: digest.clone(), index })
         }
-        [] => Err(NoneChosen::Missing { tag, wanted, index, there: there(children) }),
+        [] => none(format!("there is no {wanted} in the index {index}: {}", there(children))),
         [..] => {
-            let there = names(meant.iter().map(|(platform, _)| *platform));
-            Err(NoneChosen::Several { tag, wanted, index, there })
+            let names = names(meant.iter().map(|(platform, _)| *platform));
+            none(format!("{wanted} is more than one in the index {index}: name one of {names}"))
         }
     }
 }

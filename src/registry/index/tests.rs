@@ -12,7 +12,8 @@ fn digest(name: &str) -> Digest {
 }
 
 /// An entry as buildx and most others write it.
-fn entry(name: &str, platform: Value) -> Value {
+fn entry(name: &str, platform: impl Into<Value>) -> Value {
+    let platform: Value = platform.into();
     json!({ "mediaType": MANIFEST, "digest": digest(name), "size": 7, "platform": platform })
 }
 

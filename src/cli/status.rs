@@ -176,7 +176,7 @@ fn held(held: &[Held], style: Style) -> String {
         table.row([
             held.build_config.to_string(),
             or_dash(held.tag.as_ref().map(ToString::to_string)),
-            held.reason.clone(),
+            reason(held),
             style.since(held.since),
         ]);
     }
@@ -191,4 +191,9 @@ fn held(held: &[Held], style: Style) -> String {
         text.push('\n');
     }
     text
+}
+
+fn reason(held: &Held) -> String {
+    let missing: Vec<String> = held.missing.iter().map(ToString::to_string).collect();
+    if missing.is_empty() { held.reason.clone() } else { format!("{} {}", held.reason, missing.join(", ")) }
 }

@@ -33,6 +33,7 @@ fn tag(name: &str) -> Tag {
         image_id: None,
         mutable: false,
         fires_once: false,
+        platforms: Children::new(),
         since: Some(ago(3 * 86_400)),
         last_success: Some(ago(60)),
         next_poll: Some(ago(-240)),
@@ -87,7 +88,14 @@ fn status() -> Status {
         build_config: ConfigKey::new("default", name),
         tag: None,
         reason: "first_start".to_owned(),
+        missing: Vec::new(),
         since: ago(600),
+    };
+    let missing = Held {
+        tag: Some("debian:12".parse().unwrap()),
+        reason: "platform_missing".to_owned(),
+        missing: vec!["linux/arm64".parse().unwrap()],
+        ..first("c")
     };
     let paused = Held {
         tag: Some(long("host.example:5000/x").parse().unwrap()),
@@ -118,7 +126,7 @@ fn status() -> Status {
                 closed_until: Some(ago(-30)),
             }),
         }],
-        held: vec![first("a"), first("b"), paused],
+        held: vec![first("a"), first("b"), paused, missing],
         builds: vec![build(&format!("default/{}-7", long("app")))],
     }
 }

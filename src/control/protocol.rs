@@ -18,7 +18,7 @@ pub use status::{
 };
 
 pub use crate::controller::{BuildKey, ConfigKey};
-pub use crate::image::{Digest, ImageId, TagRef};
+pub use crate::image::{Children, Digest, ImageId, Platform, TagRef};
 
 /// Why a call was refused, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

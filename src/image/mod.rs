@@ -6,12 +6,14 @@ mod digest;
 mod identity;
 mod image_id;
 mod platform;
+mod platforms;
 mod reference;
 
 pub use digest::{Digest, DigestError};
-pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, Polled};
+pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, MOST_CHILDREN, Polled};
 pub use image_id::{ImageId, ImageIdError};
-pub use platform::{Platform, Platforms};
+pub use platform::{Platform, PlatformError};
+pub use platforms::Platforms;
 pub use reference::{ReferenceError, TagRef};
 
 #[cfg(test)]

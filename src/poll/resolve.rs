@@ -55,6 +55,7 @@ fn scope(trouble: &registry::Trouble) -> Scope {
         Of::Server(answer) if answer.retry_after.is_some() => Scope::Host,
         Of::Server(_) => Scope::Server,
         Of::Transport(transport) => transport_scope(transport),
+        Of::Index { trouble, .. } => scope(trouble),
     }
 }
 

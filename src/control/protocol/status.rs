@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, ImageId, TagRef};
+use super::{Build, Children, ConfigKey, Digest, ImageId, Platform, TagRef};
 
 /// Which part of the status is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,9 @@ pub struct Tag {
     /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fires_once: bool,
+    /// The manifest of each of its platforms, where the index was read.
+    #[serde(default, skip_serializing_if = "Children::is_empty")]
+    pub platforms: Children,
     /// Since when it points there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -189,8 +192,11 @@ pub struct Held {
     /// Whose image waits; none where the whole build config waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagRef>,
-    /// `paused`, `first_start` or `strategy_unresolved`.
+    /// `paused`, `first_start`, `strategy_unresolved` or `platform_missing`.
     pub reason: String,
+    /// The platforms that the image lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Platform>,
     /// Since when.
     pub since: Timestamp,
 }

@@ -127,6 +127,7 @@ fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_con
         image_id: image.and_then(|image| image.polled.image_id()),
         mutable: is_v1,
         fires_once: is_v1,
+        platforms: image.and_then(|image| image.identity.children().cloned()).unwrap_or_default(),
         since: record.map(|record| record.since),
         last_success: polled.last_success,
         next_poll: polled.next_poll,

@@ -1,7 +1,9 @@
 //! One question: what does this tag point to?
 //!
 //! ```text
-//! Registries::resolve ─> v2 (HEAD or GET) ─> host (its login, what was learnt) ─> transport (redirects, bounds)
+//! Registries::resolve ─> v2 (HEAD or GET) ─> contents (by digest, what is in an index)
+//!                         └───────────┬────────┘
+//!                                   host (its login, what was learnt) ─> transport (redirects, bounds)
 //! ```
 //! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 

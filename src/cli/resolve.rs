@@ -10,8 +10,12 @@ use super::style::{FIRES_ONCE, Style, harmless};
 use super::validate::{credentials_dir, unusable};
 use super::{ConfigError, Exit, Global, runtime};
 use crate::config::{self, SecretFiles};
-use crate::image::{Digest, Found as Observed, ImageId, Polled, TagRef};
+use crate::image::{Digest, Found as Observed, ImageId, Platform, Polled, TagRef};
 use crate::registry::{Depth, Open, Registries, Settings, Target};
+
+mod platform;
+
+use platform::{Chosen, choose};
 
 /// Which tag is looked up.
 #[derive(Debug, clap::Args)]
@@ -19,6 +23,9 @@ pub(super) struct Resolve {
     /// The tag, such as debian:12 or registry.example.com:5000/base/ruby:2.0
     #[arg(value_name = "IMAGE")]
     image: TagRef,
+    /// Of a multi-platform image, only the manifest for this platform
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
 }
 
 /// What was found.
@@ -40,15 +47,26 @@ struct Found {
     /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     fires_once: bool,
+    /// What the manifest is for, where that was asked and the image says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Platform>,
+    /// The digest of the index that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<Digest>,
 }
 
 impl Resolve {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let registries = Registries::new(settings(global, self.image.host())?.as_slice())?;
-        let target = Target { tag: &self.image, group: &[], depth: Depth::Digest, known: None };
+        let depth = if self.platform.is_some() { Depth::Contents } else { Depth::Digest };
+        let target = Target { tag: &self.image, group: &[], depth, known: None };
         // The registry's timeout ends the wait, though the system may still be looking up its name.
         let found = runtime::block_on(Duration::ZERO, registries.resolve(target, &Open))??;
-        output::print(&Found::new(&self.image, found), global.json)?;
+        let found = match &self.platform {
+            Some(platform) => Found::of_platform(&self.image, choose(&self.image, &found, platform)?),
+            None => Found::new(&self.image, found),
+        };
+        output::print(&found, global.json)?;
         Ok(Exit::Done)
     }
 }
@@ -82,35 +100,57 @@ fn with_credential(mut settings: Settings, dir: Option<PathBuf>) -> Settings {
 
 impl Found {
     fn new(tag: &TagRef, found: Observed) -> Self {
-        let tag = tag.clone();
         match found.polled {
-            Polled::Manifest(manifest) => Self {
-                image: tag.pinned(&manifest.digest),
-                tag,
-                digest: Some(manifest.digest),
-                media_type: Some(manifest.media_type),
-                image_id: None,
-                mutable: false,
-                fires_once: false,
-            },
+            Polled::Manifest(manifest) => {
+                Self { media_type: Some(manifest.media_type.clone()), ..Self::manifest(tag, manifest.digest) }
+            }
             Polled::V1(image_id) => Self {
                 image: tag.v1_reference(),
-                tag,
+                tag: tag.clone(),
                 digest: None,
                 media_type: None,
                 image_id: Some(image_id),
                 mutable: true,
                 fires_once: true,
+                platform: None,
+                index: None,
             },
+        }
+    }
+
+    fn of_platform(tag: &TagRef, chosen: Chosen) -> Self {
+        match chosen {
+            Chosen::Child { platform, digest, index } => {
+                Self { platform: Some(platform), index: Some(index), ..Self::manifest(tag, digest) }
+            }
+            Chosen::Single(digest) => Self::manifest(tag, digest),
+        }
+    }
+
+    fn manifest(tag: &TagRef, digest: Digest) -> Self {
+        Self {
+            image: tag.pinned(&digest),
+            tag: tag.clone(),
+            digest: Some(digest),
+            media_type: None,
+            image_id: None,
+            mutable: false,
+            fires_once: false,
+            platform: None,
+            index: None,
         }
     }
 }
 
 impl Show for Found {
     fn show(&self, _: Style) -> String {
-        let media_type = self.media_type.as_deref().map(harmless);
-        let v1 = || self.image_id.map(|id| format!("(mutable, now {id}; {FIRES_ONCE})"));
-        format!("{} {}\n", self.image, media_type.or_else(v1).unwrap_or_default())
+        let what = match self {
+            Self { media_type: Some(media_type), .. } => harmless(media_type),
+            Self { image_id: Some(id), .. } => format!("(mutable, now {id}; {FIRES_ONCE})"),
+            Self { platform: Some(platform), index: Some(index), .. } => format!("{platform} of {index}"),
+            Self { .. } => "a single manifest, whose platform it does not say".to_owned(),
+        };
+        format!("{} {what}\n", self.image)
     }
 }
 

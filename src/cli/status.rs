@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use super::output::Show;
-use super::style::{FIRES_ONCE, Style, Tone, harmless, or_dash, short_image};
+use super::style::{FIRES_ONCE, Style, Tone, harmless, or_dash, short_image, span};
 use super::table::Table;
 use super::{Exit, Global, builds, client};
-use crate::control::protocol::{self, Condition, ConditionKind, Held, Registry, StatusQuery, Tag, Totals};
+use crate::control::protocol::{
+    self, Condition, ConditionKind, Held, Registry, RegistryTrouble, StatusQuery, Stretched, Tag, Totals,
+};
 
 /// Which part of the status is wanted.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,7 @@ impl Show for protocol::Status {
             mutable(&self.tags),
             conditions(&self.tags),
             registries(&self.registries, style),
+            troubles(&self.registries, style),
             held(&self.held, style),
             builds::table(&self.builds, style),
         ];
@@ -106,16 +109,19 @@ fn conditions(tags: &[Tag]) -> String {
     let mut text = String::new();
     for (tag, condition) in tags.iter().filter_map(|tag| Some((tag, tag.condition.as_ref()?))) {
         let message = harmless(&condition.message);
-        let looks =
-            if condition.count == 1 { "1 look".to_owned() } else { format!("{} looks", condition.count) };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}: {looks} in vain: {message}", tag.tag);
+        let _ = writeln!(text, "{}: {} in vain: {message}", tag.tag, looks(condition.count));
     }
     text
 }
 
+fn looks(count: u64) -> String {
+    if count == 1 { "1 look".to_owned() } else { format!("{count} looks") }
+}
+
 fn registries(registries: &[Registry], style: Style) -> String {
-    let mut table = Table::new(["REGISTRY", "TAGS", "FAILING", "IN FLIGHT", "CONNECTIONS", "REQUESTS/S"]);
+    let mut table =
+        Table::new(["REGISTRY", "TAGS", "FAILING", "IN FLIGHT", "CONNECTIONS", "REQUESTS/S", "STATE"]);
     for registry in registries {
         let failing = if registry.failing > 0 { Tone::Bad } else { Tone::Plain };
         let rate =
@@ -127,9 +133,38 @@ fn registries(registries: &[Registry], style: Style) -> String {
             (registry.in_flight.to_string(), Tone::Plain),
             (registry.max_connections.to_string(), Tone::Plain),
             (rate, Tone::Plain),
+            state(registry, style),
         ]);
     }
     table.render(style)
+}
+
+fn state(registry: &Registry, style: Style) -> (String, Tone) {
+    match (&registry.trouble, registry.stretched) {
+        (Some(RegistryTrouble { closed_until: Some(until), .. }), _) => {
+            (format!("left alone, back {}", style.until(*until)), Tone::Bad)
+        }
+        (Some(RegistryTrouble { closed_until: None, .. }), _) => ("login is of no use".to_owned(), Tone::Bad),
+        (None, Some(Stretched { wanted_ms, interval_ms })) => {
+            let seconds = |ms: u64| span(i64::try_from(ms / 1_000).unwrap_or(i64::MAX));
+            (format!("every {}, not {}", seconds(interval_ms), seconds(wanted_ms)), Tone::Busy)
+        }
+        (None, None) => ("ok".to_owned(), Tone::Good),
+    }
+}
+
+/// What is wrong with the registries, in full.
+fn troubles(registries: &[Registry], style: Style) -> String {
+    let mut text = String::new();
+    for registry in registries {
+        let host = harmless(&registry.host);
+        if let Some(trouble) = &registry.trouble {
+            let (looks, since) = (looks(trouble.count), style.since(trouble.since));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{host}: {looks} in vain for {since}: {}", harmless(&trouble.message));
+        }
+    }
+    text
 }
 
 /// A first start that is held may hold thousands: they are one line here.
@@ -141,7 +176,7 @@ fn held(held: &[Held], style: Style) -> String {
         table.row([
             held.build_config.to_string(),
             or_dash(held.tag.as_ref().map(ToString::to_string)),
-            held.reason.clone(),
+            reason(held),
             style.since(held.since),
         ]);
     }
@@ -156,4 +191,9 @@ fn held(held: &[Held], style: Style) -> String {
         text.push('\n');
     }
     text
+}
+
+fn reason(held: &Held) -> String {
+    let missing: Vec<String> = held.missing.iter().map(ToString::to_string).collect();
+    if missing.is_empty() { held.reason.clone() } else { format!("{} {}", held.reason, missing.join(", ")) }
 }

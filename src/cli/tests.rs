@@ -33,6 +33,7 @@ fn tag(name: &str) -> Tag {
         image_id: None,
         mutable: false,
         fires_once: false,
+        platforms: Children::new(),
         since: Some(ago(3 * 86_400)),
         last_success: Some(ago(60)),
         next_poll: Some(ago(-240)),
@@ -87,7 +88,14 @@ fn status() -> Status {
         build_config: ConfigKey::new("default", name),
         tag: None,
         reason: "first_start".to_owned(),
+        missing: Vec::new(),
         since: ago(600),
+    };
+    let missing = Held {
+        tag: Some("debian:12".parse().unwrap()),
+        reason: "platform_missing".to_owned(),
+        missing: vec!["linux/arm64".parse().unwrap()],
+        ..first("c")
     };
     let paused = Held {
         tag: Some(long("host.example:5000/x").parse().unwrap()),
@@ -109,8 +117,16 @@ fn status() -> Status {
             in_flight: 2,
             max_connections: 2,
             requests_per_second: None,
+            stretched: Some(Stretched { wanted_ms: 60_000, interval_ms: 180_000 }),
+            trouble: Some(RegistryTrouble {
+                reason: "connect".to_owned(),
+                since: ago(120),
+                count: 3,
+                message: "resolve: connect to the registry\n\x1b[2J: refused".to_owned(),
+                closed_until: Some(ago(-30)),
+            }),
         }],
-        held: vec![first("a"), first("b"), paused],
+        held: vec![first("a"), first("b"), paused, missing],
         builds: vec![build(&format!("default/{}-7", long("app")))],
     }
 }
@@ -292,8 +308,19 @@ fn status_tells_trouble_in_full_and_a_held_first_start_in_one_line() {
         "{text}"
     );
     assert!(text.contains("missing for 1h"), "{text}");
+    assert!(text.contains("left alone, back in 30s"), "{text}");
+    assert!(text.contains(": 3 looks in vain for 2m: resolve: connect to the registry\\n\\u{1b}"), "{text}");
     assert!(text.contains("in 4m"), "{text}");
     assert!(text.starts_with("basewatch 0.1.0 running, up for 1m, state in /var/lib/basewatch\n"), "{text}");
+}
+
+#[test]
+fn status_tells_which_registry_is_asked_less_often_and_which_login_is_of_no_use() {
+    let mut status = status();
+    status.registries[0].trouble.as_mut().unwrap().closed_until = None;
+    assert!(status.show(STYLE).contains("login is of no use"));
+    status.registries[0].trouble = None;
+    assert!(status.show(STYLE).contains("every 3m, not 1m"));
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::grammar::{command, env, labels, name, run_policy, working_dir};
+use super::grammar::{command, env, labels, name, platforms, run_policy, working_dir};
 use super::problem::{Place, Problems};
 use super::section::{At, Section, Typed};
 use super::tree::{Node, Table, Value};
 use super::value::{choice, count, duration, flag, list, number, path, word};
 use crate::controller::{OnFirst, OnInterrupt, RunPolicy, Supersede};
 use crate::daemon::OnLostState;
+use crate::image::Platforms;
 use crate::logging::{BuildOutput, Format};
 use crate::registry::Api;
 
@@ -51,6 +52,7 @@ pub(super) struct Keys {
     pub(super) retry: Retry,
     pub(super) on_interrupt: Typed<OnInterrupt>,
     pub(super) interval: Typed<Duration>,
+    pub(super) platforms: Typed<Platforms>,
 }
 
 /// Names that the user chose, with a text each.
@@ -157,6 +159,7 @@ impl Keys {
             on_interrupt: section
                 .key("on_interrupt", choice(&[("retry", OnInterrupt::Retry), ("fail", OnInterrupt::Fail)])),
             interval: section.key("interval", duration(SOME_TIME)),
+            platforms: section.key("platforms", platforms),
         }
     }
 }

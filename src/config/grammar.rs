@@ -6,8 +6,16 @@ use super::problem::{Place, Problem, Problems};
 use super::section::At;
 use super::suggest::nearest;
 use super::tree::{Node, Value};
-use super::value::{list, named, path, text, word};
+use super::value::{choice, list, named, path, text, word};
 use crate::controller::{PLACEHOLDERS, RunPolicy};
+use crate::image::{Platform, Platforms};
+
+/// What images are made for. Another word is probably a slip of the pen, and if it is none it is right all the same.
+const SYSTEMS: [&str; 5] = ["linux", "windows", "darwin", "freebsd", "wasip1"];
+const ARCHITECTURES: [&str; 12] = [
+    "amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le", "mips64", "mips",
+    "wasm",
+];
 
 /// Whether this is a DNS-1123 label, as Kubernetes wants the names of its objects.
 pub(super) fn is_label(text: &str) -> bool {
@@ -71,7 +79,78 @@ pub(super) fn run_policy(node: Node, problems: &mut Problems) -> Option<RunPolic
         return problems.wrong(&node.place, "is a policy that this version does not have", node.value, fix);
     }
     let choices = &[("Serial", RunPolicy::Serial), ("SerialLatestOnly", RunPolicy::SerialLatestOnly)];
-    super::value::choice(choices)(node, problems)
+    choice(choices)(node, problems)
+}
+
+/// Which change of a multi-platform image counts.
+pub(super) fn platforms(node: Node, problems: &mut Problems) -> Option<Platforms> {
+    if let Value::Text(text) = &node.value {
+        // One platform that is not in a list is meant as a list of one.
+        if let Ok(platform) = text.parse::<Platform>() {
+            let fix = format!("write [\"{platform}\"]");
+            return problems.wrong(&node.place, "should be a list of platforms", &node.value, fix);
+        }
+        return choice(&[("all", Every::Platform), ("index", Every::Move)])(node, problems).map(|every| {
+            match every {
+                Every::Platform => Platforms::All,
+                Every::Move => Platforms::Index,
+            }
+        });
+    }
+    let Value::List(_) = &node.value else {
+        let example = "\"all\", \"index\" or a list such as [\"linux/amd64\"]";
+        return problems.refuse(&node.place, &node.value, "\"all\", \"index\" or a list", example);
+    };
+    let listed = list(platform)(node, problems)?;
+    let mut platforms: Vec<Platform> = Vec::with_capacity(listed.len());
+    let all = listed.len();
+    for At { value: platform, place } in listed {
+        match platforms.iter().find(|known| known.means(&platform) || platform.means(known)) {
+            Some(known) => {
+                let problem = Problem::error(&place, format!("is {known} again"), "delete it");
+                problems.push(problem.with_value(format!("\"{platform}\"")));
+            }
+            None => platforms.push(platform),
+        }
+    }
+    (platforms.len() == all).then_some(Platforms::These(platforms))
+}
+
+#[derive(Clone, Copy)]
+enum Every {
+    Platform,
+    Move,
+}
+
+fn platform(node: Node, problems: &mut Problems) -> Option<Platform> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    let Ok(platform) = text.parse::<Platform>() else {
+        let fix = "write OS/ARCH or OS/ARCH/VARIANT, such as \"linux/amd64\"";
+        return problems.wrong(&place, "is not a platform", Value::Text(text), fix);
+    };
+    let Platform { os, architecture, .. } = &platform;
+    if SYSTEMS.contains(&&**architecture) && ARCHITECTURES.contains(&&**os) {
+        let fix = format!("write \"{architecture}/{os}\"");
+        return problems.wrong(&place, "has its architecture before its system", Value::Text(text), fix);
+    }
+    warn_of_slip(os, &SYSTEMS, &text, &place, problems);
+    warn_of_slip(architecture, &ARCHITECTURES, &text, &place, problems);
+    Some(platform)
+}
+
+/// A platform that no image has would hold every build.
+fn warn_of_slip(word: &str, known: &[&str], text: &str, place: &Place, problems: &mut Problems) {
+    if known.contains(&word) {
+        return;
+    }
+    let fix = match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "nothing is built until an image has it".to_owned(),
+    };
+    let problem =
+        Problem::warning(place, format!("`{word}` is nothing that images are usually made for"), fix);
+    problems.push(problem.with_value(format!("\"{text}\"")));
 }
 
 fn variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {

@@ -12,10 +12,13 @@ pub use build::{
     Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, Phase, Spec,
 };
 pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
-pub use status::{Condition, ConditionKind, Held, Registry, Status, StatusQuery, StoreTrouble, Tag, Totals};
+pub use status::{
+    Condition, ConditionKind, Held, Registry, RegistryTrouble, Status, StatusQuery, StoreTrouble, Stretched,
+    Tag, Totals,
+};
 
 pub use crate::controller::{BuildKey, ConfigKey};
-pub use crate::image::{Digest, ImageId, TagRef};
+pub use crate::image::{Children, Digest, ImageId, Platform, TagRef};
 
 /// Why a call was refused, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::key::{BuildKey, TriggerKey};
 use super::settings::BuildConfig;
-use crate::image::{Digest, Identity, Image, ImageId, TagRef};
+use crate::image::{Children, Digest, Identity, Image, ImageId, TagRef};
 
 /// Everything a build is given, frozen when it was made: no reference in it can move (invariant 2).
 ///
@@ -72,6 +72,9 @@ pub struct PinnedImage {
     /// Its id on a v1 registry, for information: the reference may lead to another image by now (S27).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageId>,
+    /// The manifest of each of its platforms, where the index was read.
+    #[serde(default, skip_serializing_if = "Children::is_empty")]
+    pub platforms: Children,
 }
 
 /// What a decision found to fire, all from one look at the state (D1).
@@ -121,6 +124,7 @@ impl PinnedImage {
             reference: image.reference.clone(),
             digest: image.identity.digest().cloned(),
             image_id: image.polled.image_id(),
+            platforms: image.identity.children().cloned().unwrap_or_default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::build::BuildSpec;
 use super::key::{BuildKey, ConfigKey};
 use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
-use crate::image::{Digest, Found, ImageId, TagRef};
+use crate::image::{Digest, Found, ImageId, Platform, TagRef};
 
 /// The two clocks, read once by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +175,16 @@ pub enum Note {
         held: usize,
         seen_before: bool,
     },
+    IndexMoved {
+        tag: TagRef,
+        digest: Option<Digest>,
+        old_digest: Option<Digest>,
+    },
+    TagHeld {
+        tag: TagRef,
+        digest: Option<Digest>,
+        platforms: Vec<Platform>,
+    },
     TriggerFired {
         config: ConfigKey,
         build: BuildKey,
@@ -261,6 +271,8 @@ pub enum HoldReason {
     FirstLook,
     /// The strategy's own tag was never resolved, and a build must have it pinned (F18).
     StrategyUnresolved,
+    /// The image lacks a platform that the trigger is for: builds for single platforms end one by one (D13).
+    PlatformMissing,
 }
 
 impl Transition {
@@ -289,6 +301,7 @@ impl HoldReason {
             Self::FirstStart => "first_start",
             Self::FirstLook => "first_look",
             Self::StrategyUnresolved => "strategy_unresolved",
+            Self::PlatformMissing => "platform_missing",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::key::{ConfigKey, TriggerKey};
 use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRecord, TriggerRecord};
 use super::settings::{BuildConfig, OnFirst, Settings};
 use super::trigger::Look;
+use super::verdicts::Verdicts;
 use crate::image::TagRef;
 
 /// How long a config that never built waits for the first look at each of its tags.
@@ -150,9 +151,11 @@ impl Controller {
             self.schedule(now, t);
         } else {
             let look = Look { controller: self, fresh: None, now };
+            let mut sum = Verdicts::default();
             for config in self.dirty.iter().filter_map(|key| self.config(key)) {
-                look.evaluate(config, t);
+                sum += look.evaluate(config, t);
             }
+            sum.tell_missing(t);
             t.volatile.push(Volatile::Dirty(BTreeSet::new()));
         }
     }

@@ -18,6 +18,7 @@ mod records;
 mod settings;
 mod tag;
 mod trigger;
+mod verdicts;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::key::{BuildKey, ConfigKey, TriggerKey};
 use super::settings::{RunPolicy, Supersede};
-use crate::image::{Digest, Identity, Image, TagRef};
+use crate::image::{Digest, Found, Identity, Image, TagRef};
 
 /// One value to store under its key, or to delete. Absolute, so applying one twice is the same as once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -259,6 +259,23 @@ impl TagRecord {
     #[must_use]
     pub fn admitted(&self) -> &Image {
         &self.observed
+    }
+}
+
+impl TriggerRecord {
+    /// With what a look told of the indexes that are stored here; `None` if that is nothing new.
+    #[must_use]
+    pub fn learned_from(&self, found: &Found) -> Option<Self> {
+        found.read().next()?;
+        let mut new = self.clone();
+        let mut learned = false;
+        for (digest, children) in found.read() {
+            let pending = new.pending.as_mut().map(|pending| &mut pending.identity);
+            for identity in new.stored.as_mut().into_iter().chain(pending) {
+                learned |= identity.learn(digest, children);
+            }
+        }
+        learned.then_some(new)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::Controller;
 use super::event::{Note, Now, Transition, Volatile};
-use super::record::{Record, RegistryRecord, TagRecord};
-use super::trigger::{Look, Verdicts};
-use crate::image::{Found, Image, Polled, TagRef};
+use super::record::{Record, RegistryRecord, TagRecord, TriggerRecord};
+use super::trigger::{Fresh, Look};
+use super::verdicts::Verdicts;
+use crate::image::{Found, Identity, Image, Polled, TagRef};
 
 impl Controller {
     /// A look succeeded. What it brought is compared with what is stored; the same again is nothing at all.
@@ -15,32 +16,46 @@ impl Controller {
         if found.polled.digest().is_some() {
             self.remember_v2(tag.host(), now, t);
         }
-        let known = self.records.tags.get(tag);
-        let unwatched = known.is_some_and(|known| known.unwatched_since.is_some());
-        if known.is_some_and(|known| known.observed.polled == found.polled)
-            && found.children.is_none()
-            && !unwatched
-        {
+        let known = self.records.tags.get(tag).map(|known| &**known);
+        if known.is_some_and(|known| known.unwatched_since.is_none() && known.knows(found)) {
             return;
         }
-        let observed = Image::new(tag, found.polled.clone(), found.children.clone());
-        let record = match known {
-            Some(known) if known.observed.polled.digest() == found.polled.digest() => {
-                TagRecord { observed, unwatched_since: None, ..(**known).clone() }
+        let same = known.filter(|known| known.observed.polled.digest() == found.polled.digest());
+        let children = found.children.as_ref().or_else(|| same?.observed.identity.children());
+        let observed = Image::new(tag, found.polled.clone(), children.cloned());
+        let record = match (same, known) {
+            (Some(known), _) => TagRecord { observed, unwatched_since: None, ..known.clone() },
+            (None, Some(known)) => known.moved_to(observed, now),
+            (None, None) => {
+                TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None }
             }
-            Some(known) => known.moved_to(observed, now),
-            None => TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None },
         };
         let line = t.notes.len();
-        let look = Look { controller: self, fresh: Some((tag, &record)), now };
+        let look = Look { controller: self, fresh: Some(Fresh { tag, record: &record, found }), now };
         let mut sum = Verdicts::default();
         for config in self.configs_on(tag) {
             sum += look.evaluate(config, t);
         }
-        let news = news(tag, known.map(|known| &**known), &record, sum);
-        t.notes
-            .splice(line..line, news.into_iter().chain(v1_news(tag, known.map(|known| &**known), &record)));
-        t.records.push(Record::Tag(tag.clone(), Some(Box::new(record))));
+        let news = news(tag, known, &record, &sum);
+        t.notes.splice(line..line, news.into_iter().chain(v1_news(tag, known, &record)));
+        sum.tell_missing(t);
+        self.teach_unwatched(tag, found, t);
+        if known != Some(&record) {
+            t.records.push(Record::Tag(tag.clone(), Some(Box::new(record))));
+        }
+    }
+
+    /// Triggers that are not there now may return (D19), and are to know then what an index had in it.
+    fn teach_unwatched(&self, tag: &TagRef, found: &Found, t: &mut Transition) {
+        if found.read().next().is_none() {
+            return;
+        }
+        let away = |record: &TriggerRecord| record.unwatched_since.is_some();
+        for (key, record) in self.records.triggers.iter().filter(|(key, _)| key.tag == *tag) {
+            if let Some(new) = record.learned_from(found).filter(away) {
+                t.records.push(Record::Trigger(key.clone(), Some(Box::new(new))));
+            }
+        }
     }
 
     /// A look did not succeed. It fires and clears nothing (D17), but who waits for it need not wait longer.
@@ -68,6 +83,14 @@ impl Controller {
 }
 
 impl TagRecord {
+    /// Whether a look found nothing that is not here already.
+    fn knows(&self, found: &Found) -> bool {
+        let children = self.observed.identity.children();
+        self.observed.polled == found.polled
+            && found.earlier.is_none()
+            && (found.children.is_none() || found.children.as_ref() == children)
+    }
+
     fn moved_to(&self, observed: Image, now: Now) -> Self {
         let mut earlier = self.earlier.clone();
         if let Some(last) = self.observed.polled.digest() {
@@ -88,14 +111,21 @@ fn v1_news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord) -> Optio
 }
 
 /// The one line about an image, however many configs it concerns.
-fn news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord, sum: Verdicts) -> Option<Note> {
+fn news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord, sum: &Verdicts) -> Option<Note> {
     let image = &record.observed;
     let digest = image.polled.digest().cloned();
     let Some(known) = known else {
         return Some(Note::TagResolved { tag: tag.clone(), digest, reference: image.reference.clone() });
     };
     let old_digest = known.observed.polled.digest().cloned();
-    (old_digest != digest).then(|| Note::ImageChanged {
+    if old_digest == digest {
+        return None;
+    }
+    let is_index = |image: &Image| matches!(image.identity, Identity::Index { .. });
+    if sum.is_quiet() && is_index(image) && is_index(&known.observed) {
+        return Some(Note::IndexMoved { tag: tag.clone(), digest, old_digest });
+    }
+    Some(Note::ImageChanged {
         tag: tag.clone(),
         seen_before: digest.as_ref().is_some_and(|digest| known.earlier.contains(digest)),
         digest,

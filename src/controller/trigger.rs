@@ -1,6 +1,6 @@
 //! Whether a trigger fires, and what its firing makes.
 
-use std::ops::AddAssign;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,24 +12,26 @@ use super::record::{
     Build, ConfigRecord, FirstStart, PendingChange, Phase, Record, TagRecord, TriggerRecord, Urgency,
 };
 use super::settings::{BuildConfig, OnFirst, Trigger};
+use super::verdicts::Verdicts;
 use super::{Controller, policy};
-use crate::image::{Identity, Image, TagRef};
+use crate::image::{Found, Identity, Image, Platform, TagRef};
 
 /// One look at the state: every trigger of a config, its causes and its strategy see the same images (D1).
 pub(super) struct Look<'a> {
     pub(super) controller: &'a Controller,
     /// What was just observed and is not stored yet.
-    pub(super) fresh: Option<(&'a TagRef, &'a TagRecord)>,
+    pub(super) fresh: Option<Fresh<'a>>,
     pub(super) now: Now,
 }
 
-/// What a look did, in numbers.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Verdicts {
-    /// Configs that got a build.
-    pub(super) fired: usize,
-    /// Configs that would have, but for a hold.
-    pub(super) held: usize,
+/// What was just observed.
+#[derive(Clone, Copy)]
+pub(super) struct Fresh<'a> {
+    pub(super) tag: &'a TagRef,
+    /// What becomes of the tag.
+    pub(super) record: &'a TagRecord,
+    /// What also tells of the indexes that triggers have stored.
+    pub(super) found: &'a Found,
 }
 
 /// What one trigger comes to.
@@ -47,7 +49,12 @@ struct Weighed<'a> {
     trigger: &'a Trigger,
     key: TriggerKey,
     image: &'a Image,
-    stored: Option<&'a TriggerRecord>,
+    /// With what was just learned of the indexes in it, which is not stored yet.
+    stored: Option<Cow<'a, TriggerRecord>>,
+    /// Whether the image is another one than what is stored.
+    is_news: bool,
+    /// The platforms it is for that the image lacks.
+    missing: Vec<Platform>,
     verdict: Verdict,
 }
 
@@ -57,53 +64,71 @@ impl<'a> Look<'a> {
         let weighed: Vec<Weighed<'a>> =
             config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect();
         let held = weighed.iter().any(|weighed| matches!(weighed.verdict, Verdict::Hold(_)));
+        let mut verdicts = Verdicts::default();
+        for weighed in &weighed {
+            if self.fresh_on(&weighed.key.tag).is_some() {
+                verdicts.concern(weighed.is_newest_news());
+            }
+            if weighed.lacks_platform() && !weighed.is_missing_as_before() {
+                let digest = weighed.image.identity.digest().cloned();
+                verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
+            }
+        }
         let base = self.image(&config.strategy.from);
         match base.filter(|_| weighed.iter().any(|weighed| weighed.verdict == Verdict::Fire)) {
             Some(base) => {
                 self.fire(config, base, &weighed, t);
-                Verdicts { fired: 1, held: 0 }
+                verdicts.fired = 1;
             }
             None => {
                 for weighed in &weighed {
                     self.keep(config, weighed, t);
                 }
-                Verdicts { fired: 0, held: usize::from(held) }
+                verdicts.held = usize::from(held);
             }
         }
+        verdicts
+    }
+
+    fn fresh_on(&self, tag: &TagRef) -> Option<Fresh<'a>> {
+        self.fresh.filter(|fresh| fresh.tag == tag)
     }
 
     fn image(&self, tag: &TagRef) -> Option<&'a Image> {
-        match self.fresh {
-            Some((fresh, record)) if fresh == tag => Some(record.admitted()),
-            _ => self.controller.records.tags.get(tag).map(|record| record.admitted()),
+        match self.fresh_on(tag) {
+            Some(fresh) => Some(fresh.record.admitted()),
+            None => self.controller.records.tags.get(tag).map(|record| record.admitted()),
         }
+    }
+
+    fn stored(&self, key: &TriggerKey) -> Option<Cow<'a, TriggerRecord>> {
+        let stored = self.controller.records.triggers.get(key).map(|record| &**record)?;
+        let learned = self.fresh_on(&key.tag).and_then(|fresh| stored.learned_from(fresh.found));
+        Some(learned.map_or(Cow::Borrowed(stored), Cow::Owned))
     }
 
     /// A trigger whose tag was never resolved weighs nothing and blocks no other (F14).
     fn weigh(&self, config: &BuildConfig, trigger: &'a Trigger) -> Option<Weighed<'a>> {
         let image = self.image(&trigger.tag)?;
         let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
-        let stored = self.controller.records.triggers.get(&key).map(|record| &**record);
-        let verdict = self.verdict(config, trigger, &image.identity, stored);
-        Some(Weighed { trigger, key, image, stored, verdict })
+        let stored = self.stored(&key);
+        let before = stored.as_ref().and_then(|record| record.stored.as_ref());
+        let is_news = before.is_none_or(|before| trigger.platforms.is_news(&image.identity, before));
+        let missing = trigger.platforms.missing_in(&image.identity);
+        let verdict = match (is_news, missing.is_empty(), trigger.paused) {
+            (true, _, true) => Verdict::Hold(HoldReason::Paused),
+            (false, _, true) | (false, true, false) => Verdict::Nothing,
+            (_, false, false) => Verdict::Hold(HoldReason::PlatformMissing),
+            (true, true, false) => self.verdict(config, stored.as_deref()),
+        };
+        Some(Weighed { trigger, key, image, stored, is_news, missing, verdict })
     }
 
-    fn verdict(
-        &self,
-        config: &BuildConfig,
-        trigger: &Trigger,
-        identity: &Identity,
-        stored: Option<&TriggerRecord>,
-    ) -> Verdict {
-        let first = match stored.and_then(|record| record.stored.as_ref()) {
-            Some(stored) if !identity.differs_from(stored) => return Verdict::Nothing,
-            Some(_) => false,
-            None => true,
-        };
+    /// What comes of news that nothing at the trigger itself holds back.
+    fn verdict(&self, config: &BuildConfig, stored: Option<&TriggerRecord>) -> Verdict {
+        let first = stored.is_none_or(|record| record.stored.is_none());
         let record_next = stored.is_some_and(|record| record.record_next);
-        if trigger.paused {
-            Verdict::Hold(HoldReason::Paused)
-        } else if first && (record_next || config.on_first == OnFirst::Record) {
+        if first && (record_next || config.on_first == OnFirst::Record) {
             Verdict::Record
         } else if first && self.first_start_held(config) {
             Verdict::Hold(HoldReason::FirstStart)
@@ -125,7 +150,7 @@ impl<'a> Look<'a> {
     /// one build with all its images, none of them from before a long stop.
     fn awaits_first_look(&self, config: &BuildConfig) -> bool {
         let controller = self.controller;
-        let is_fresh = |tag: &TagRef| self.fresh.is_some_and(|(fresh, _)| fresh == tag);
+        let is_fresh = |tag: &TagRef| self.fresh_on(tag).is_some();
         let unseen = |trigger: &Trigger| {
             !trigger.paused && !is_fresh(&trigger.tag) && !controller.looked.contains(&trigger.tag)
         };
@@ -134,17 +159,17 @@ impl<'a> Look<'a> {
 
     /// Stores what a trigger that did not fire has to remember; nothing, if it remembers it already.
     fn keep(&self, config: &BuildConfig, weighed: &Weighed<'_>, t: &mut Transition) {
-        let old = weighed.stored.cloned().unwrap_or_default();
+        let old = weighed.stored.as_deref().cloned().unwrap_or_default();
         let digest = weighed.image.identity.digest().cloned();
         let new = match weighed.verdict {
             Verdict::Hold(reason) if remembers(reason) => {
-                let since = old.pending.as_ref().map_or(self.now.wall, |pending| pending.since);
-                let pending = PendingChange { identity: weighed.image.identity.clone(), since };
-                if old.pending.as_ref() != Some(&pending) {
+                // What an image lacks is told of its tag, once for all.
+                if reason != HoldReason::PlatformMissing && weighed.is_newest_news() {
                     let (config, tag) = (config.key.clone(), weighed.key.tag.clone());
                     t.notes.push(Note::ChangePending { config, tag, digest, reason });
                 }
-                TriggerRecord { pending: Some(pending), ..old.clone() }
+                let stored = if weighed.is_news { old.stored.clone() } else { weighed.followed() };
+                TriggerRecord { stored, pending: Some(weighed.pending(self.now)), ..old }
             }
             Verdict::Record => {
                 t.notes.push(Note::TriggerRecorded {
@@ -154,11 +179,19 @@ impl<'a> Look<'a> {
                 });
                 TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() }
             }
-            Verdict::Nothing => TriggerRecord { pending: None, ..old.clone() },
-            Verdict::Hold(_) | Verdict::Fire => old.clone(),
+            Verdict::Nothing => TriggerRecord { stored: weighed.followed(), pending: None, ..old },
+            Verdict::Hold(_) | Verdict::Fire => old,
         };
-        if new != old {
-            t.records.push(Record::Trigger(weighed.key.clone(), Some(Box::new(new))));
+        self.store(&weighed.key, new, t);
+    }
+
+    fn store(&self, key: &TriggerKey, new: TriggerRecord, t: &mut Transition) {
+        let is_stored = match self.controller.records.triggers.get(key) {
+            Some(stored) => **stored == new,
+            None => new == TriggerRecord::default(),
+        };
+        if !is_stored {
+            t.records.push(Record::Trigger(key.clone(), Some(Box::new(new))));
         }
     }
 
@@ -175,9 +208,14 @@ impl<'a> Look<'a> {
         let firing = Firing { config, base, causes };
         let build = self.make(&firing, t);
         for weighed in weighed {
-            let new =
-                TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() };
-            if weighed.verdict != Verdict::Nothing && !weighed.is_cause() {
+            let stored = match weighed.is_news {
+                true => Some(weighed.image.identity.clone()),
+                false => weighed.followed(),
+            };
+            // A build does not bring back a platform.
+            let pending = weighed.lacks_platform().then(|| weighed.pending(self.now));
+            let new = TriggerRecord { stored, pending, ..TriggerRecord::default() };
+            if weighed.is_news && !weighed.is_cause() {
                 t.notes.push(Note::TriggerSwallowed {
                     config: config.key.clone(),
                     build: build.clone(),
@@ -185,9 +223,7 @@ impl<'a> Look<'a> {
                     digest: weighed.image.identity.digest().cloned(),
                 });
             }
-            if weighed.stored != Some(&new) {
-                t.records.push(Record::Trigger(weighed.key.clone(), Some(Box::new(new))));
-            }
+            self.store(&weighed.key, new, t);
         }
         policy::make_room(self.controller, config, &build, self.now, t);
     }
@@ -248,23 +284,58 @@ impl<'a> Weighed<'a> {
         matches!(self.verdict, Verdict::Fire | Verdict::Hold(HoldReason::FirstLook))
     }
 
-    fn fired(&self) -> Fired<'a> {
-        let old = self.stored.and_then(|record| record.stored.clone());
-        Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }
+    /// Whether the image waits for a platform.
+    fn lacks_platform(&self) -> bool {
+        self.verdict == Verdict::Hold(HoldReason::PlatformMissing)
     }
-}
 
-impl AddAssign for Verdicts {
-    fn add_assign(&mut self, other: Self) {
-        self.fired += other.fired;
-        self.held += other.held;
+    fn stored_identity(&self) -> Option<&Identity> {
+        self.stored.as_ref().and_then(|record| record.stored.as_ref())
+    }
+
+    /// What is stored of an image that is no news.
+    fn followed(&self) -> Option<Identity> {
+        self.stored_identity().map(|stored| match *stored == self.image.identity {
+            true => stored.clone(),
+            false => stored.followed_by(&self.image.identity),
+        })
+    }
+
+    /// The image as one that waits, since the first of those that do.
+    fn pending(&self, now: Now) -> PendingChange {
+        let before = self.stored.as_ref().and_then(|record| record.pending.as_ref());
+        let since = before.map_or(now.wall, |pending| pending.since);
+        PendingChange { identity: self.image.identity.clone(), since }
+    }
+
+    /// Whether the image is news to what is stored, and to the newest one that waits.
+    fn is_newest_news(&self) -> bool {
+        let is_news = |new: &Identity, old: Option<&Identity>| {
+            old.is_none_or(|old| self.trigger.platforms.is_news(new, old))
+        };
+        let pending = self.stored.as_ref().and_then(|record| record.pending.as_ref());
+        let pending = pending.map(|pending| &pending.identity);
+        // What waits only because it lacks a platform may be no news itself.
+        let waits = pending.filter(|pending| is_news(pending, self.stored_identity()));
+        is_news(&self.image.identity, waits.or_else(|| self.stored_identity()))
+    }
+
+    /// Whether the trigger waits for the same platforms already.
+    fn is_missing_as_before(&self) -> bool {
+        let pending = self.stored.as_ref().and_then(|record| record.pending.as_ref());
+        pending.is_some_and(|pending| self.trigger.platforms.missing_in(&pending.identity) == self.missing)
+    }
+
+    fn fired(&self) -> Fired<'a> {
+        let old = self.stored_identity().cloned();
+        Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }
     }
 }
 
 /// A moment's wait is not worth a record, nor is a first start, which is told in one line for all.
 fn remembers(reason: HoldReason) -> bool {
     match reason {
-        HoldReason::Paused | HoldReason::StrategyUnresolved => true,
+        HoldReason::Paused | HoldReason::StrategyUnresolved | HoldReason::PlatformMissing => true,
         HoldReason::FirstStart | HoldReason::FirstLook => false,
     }
 }

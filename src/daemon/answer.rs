@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::control::protocol::{Condition, StoreTrouble};
+use crate::control::protocol::{Condition, RegistryTrouble, StoreTrouble, Stretched};
 use crate::image::TagRef;
 use crate::poll;
 
@@ -63,6 +63,10 @@ pub struct PolledHost {
     pub limits: poll::Limits,
     /// Polls under way.
     pub in_flight: usize,
+    /// How often its tags are looked at, if its budget is too small for their intervals.
+    pub stretched: Option<Stretched>,
+    /// What is wrong with it, or with the login there.
+    pub trouble: Option<RegistryTrouble>,
 }
 
 #[cfg(test)]

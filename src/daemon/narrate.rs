@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use super::words;
 use crate::controller::{Finished, HoldReason, Note, Outcome, Phase};
-use crate::image::{Digest, TagRef};
+use crate::image::{Digest, Platform, TagRef};
 use crate::logging::LONGEST_VALUE;
 use crate::runner;
 
@@ -28,6 +28,15 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
             event = "image_changed", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),
             digest = shown(digest.as_ref()), old_digest = shown(old_digest.as_ref()), fan_out, held, seen_before, "the tag points to another image",
+        ),
+        Note::IndexMoved { tag, digest, old_digest } => info!(
+            event = "index_moved", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),
+            digest = shown(digest.as_ref()), old_digest = shown(old_digest.as_ref()),
+            "no image in it changed that a build is for",
+        ),
+        Note::TagHeld { tag, digest, platforms } => warn!(
+            event = "tag_held", %tag, registry = tag.host(), digest = shown(digest.as_ref()),
+            platforms = listed(platforms), "the image lacks a platform that is built for: nothing starts until it is back",
         ),
         Note::TriggerFired { config, build, tag, digest, old_digest } => info!(
             event = "trigger_fired", build_config = %config, %build, image = image(tag, digest.as_ref()), %tag,
@@ -86,10 +95,12 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
 fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why: HoldReason) {
     let (digest, reason) = (shown(digest), why.as_str());
     match why {
-        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook => info!(
-            event = "change_pending", build_config, %tag, digest, reason,
-            "a newer image may not start a build yet",
-        ),
+        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook | HoldReason::PlatformMissing => {
+            info!(
+                event = "change_pending", build_config, %tag, digest, reason,
+                "a newer image may not start a build yet",
+            );
+        }
         HoldReason::StrategyUnresolved => warn!(
             event = "change_pending", build_config, %tag, digest, reason,
             "a newer image cannot be built before the first of the watch's images is found",
@@ -135,6 +146,10 @@ fn image(tag: &TagRef, digest: Option<&Digest>) -> String {
 
 fn shown(digest: Option<&Digest>) -> Option<DisplayValue<&Digest>> {
     digest.map(display)
+}
+
+fn listed(platforms: &[Platform]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The last lines, as many as the log can hold: what a build said at its end is worth more than what came before.

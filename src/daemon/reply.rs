@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 
 use super::answer::{self, Facts, PolledHost, PolledTag, Polling};
 use super::serve::Daemon;
+use super::words::millis;
 use crate::control::protocol::{
-    Build, BuildDetail, BuildName, Condition, ConditionKind, Problem, ReleaseQuery, Released, Status,
-    StatusQuery,
+    Build, BuildDetail, BuildName, Condition, ConditionKind, Problem, RegistryTrouble, ReleaseQuery,
+    Released, Status, StatusQuery, Stretched,
 };
 use crate::control::{Refusal, Request};
 use crate::controller::{BuildKey, ConfigKey, Event, FirstStart, Records};
@@ -114,12 +115,22 @@ fn in_words(status: poll::Status, now: Timestamp) -> Polling {
         (tag.tag, polled)
     });
     let hosts = status.hosts.into_iter();
-    Polling {
-        tags: tags.collect(),
-        hosts: hosts
-            .map(|host| PolledHost { host: host.host, limits: host.limits, in_flight: host.in_flight })
-            .collect(),
-    }
+    Polling { tags: tags.collect(), hosts: hosts.map(|host| polled_host(host, now)).collect() }
+}
+
+fn polled_host(host: poll::HostStatus, now: Timestamp) -> PolledHost {
+    let stretched = host.stretched.map(|stretched| Stretched {
+        wanted_ms: millis(stretched.wanted),
+        interval_ms: millis(stretched.interval),
+    });
+    let trouble = host.trouble.map(|poll::HostTrouble { condition, closed_for }| RegistryTrouble {
+        reason: condition.trouble.kind.to_owned(),
+        since: condition.since,
+        count: condition.count.into(),
+        message: condition.trouble.message,
+        closed_until: closed_for.and_then(|wait| now.checked_add(wait).ok()),
+    });
+    PolledHost { host: host.host, limits: host.limits, in_flight: host.in_flight, stretched, trouble }
 }
 
 fn condition(condition: &poll::Condition) -> Condition {

@@ -42,8 +42,13 @@ pub struct Descriptor {
     pub accept_version: u16,
 }
 
-/// The manifest of each real platform of an index.
+/// The manifest of each real platform of an index, at most [`MOST_CHILDREN`]. None at all is an empty index; where an
+/// index does not tell platforms apart, its own digest stands for all that is in it.
 pub type Children = BTreeMap<Platform, Digest>;
+
+/// How many platforms of an index are told apart. What is stored of a trigger, two images at most, is then within 4 KB;
+/// the images that people build from have a dozen.
+pub const MOST_CHILDREN: usize = 20;
 
 /// What a look at a tag brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,26 +139,47 @@ impl From<Descriptor> for Found {
     }
 }
 
+impl Found {
+    /// The indexes that were read, each with its digest.
+    pub fn read(&self) -> impl Iterator<Item = (&Digest, &Children)> {
+        let new = self.polled.digest().zip(self.children.as_ref());
+        let earlier = self.earlier.as_ref().map(|earlier| (&earlier.digest, &earlier.children));
+        new.into_iter().chain(earlier)
+    }
+}
+
 impl Descriptor {
     /// Whether the manifest is an index (a "manifest list" in Docker's words).
     #[must_use]
     pub fn is_index(&self) -> bool {
-        matches!(&*self.media_type, OCI_IMAGE_INDEX | DOCKER_MANIFEST_LIST)
+        Self::is_of_index(&self.media_type)
+    }
+
+    /// Whether this media type, in lower case, is that of an index.
+    #[must_use]
+    pub fn is_of_index(media_type: &str) -> bool {
+        matches!(media_type, OCI_IMAGE_INDEX | DOCKER_MANIFEST_LIST)
     }
 }
 
 impl Identity {
-    /// Whether this identity is news to a trigger that has `stored`.
+    /// Whether this identity has a platform that `stored` lacks or has otherwise.
     ///
-    /// An index has changed when a platform was added or points elsewhere; a platform that vanishes changes
-    /// nothing, nor does its return unchanged. Where one side's platforms are not known, the digests decide (D13). A v2
-    /// registry that seems to be a v1 one is no news: a proxy's error page can look like that (D10).
+    /// A platform that vanishes changes nothing, nor does its return unchanged. Where one side's platforms are not known,
+    /// the digests decide (D13).
     #[must_use]
     pub fn differs_from(&self, stored: &Self) -> bool {
+        match (self.children(), stored.children()) {
+            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
+            (Some(_) | None, Some(_) | None) => self.moved_from(stored),
+        }
+    }
+
+    /// Whether the digest is another one. A v2 registry that seems to be a v1 one is no news: a proxy's error page can look
+    /// like that (D10).
+    #[must_use]
+    pub fn moved_from(&self, stored: &Self) -> bool {
         match (self, stored) {
-            (Self::Index { children: Some(new), .. }, Self::Index { children: Some(old), .. }) => {
-                new.iter().any(|(platform, digest)| old.get(platform) != Some(digest))
-            }
             (Self::V1Tag, Self::Index { .. } | Self::Digest(_) | Self::V1Tag) => false,
             (Self::Index { .. } | Self::Digest(_), Self::Index { .. } | Self::Digest(_) | Self::V1Tag) => {
                 self.digest() != stored.digest()
@@ -168,5 +194,44 @@ impl Identity {
             Self::Index { digest, .. } | Self::Digest(digest) => Some(digest),
             Self::V1Tag => None,
         }
+    }
+
+    /// What is in the index, if it is one and was read.
+    #[must_use]
+    pub fn children(&self) -> Option<&Children> {
+        match self {
+            Self::Index { children, .. } => children.as_ref(),
+            Self::Digest(_) | Self::V1Tag => None,
+        }
+    }
+
+    /// Takes in what is in an index, if this is that one and it was not known. Answers whether it was news.
+    pub fn learn(&mut self, read: &Digest, what: &Children) -> bool {
+        match self {
+            Self::Index { digest, children: children @ None } if digest == read => {
+                *children = Some(what.clone());
+                true
+            }
+            Self::Index { .. } | Self::Digest(_) | Self::V1Tag => false,
+        }
+    }
+
+    /// What is stored after a move to `new` that was no news. A platform that vanished is remembered, so that its return
+    /// is none either; but only as long as there is room, because names can come and go for ever.
+    #[must_use]
+    pub fn followed_by(&self, new: &Self) -> Self {
+        let (Self::Index { children: old, .. }, Self::Index { digest, children }) = (self, new) else {
+            return self.clone();
+        };
+        let children = match (old, children) {
+            (Some(old), Some(new)) => {
+                let mut both = old.clone();
+                both.extend(new.iter().map(|(platform, digest)| (platform.clone(), digest.clone())));
+                Some(if both.len() <= MOST_CHILDREN { both } else { new.clone() })
+            }
+            (Some(old), None) if self.digest() == Some(digest) => Some(old.clone()),
+            (Some(_) | None, new) => new.clone(),
+        };
+        Self::Index { digest: digest.clone(), children }
     }
 }

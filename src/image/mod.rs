@@ -7,12 +7,14 @@ mod identity;
 mod image_id;
 mod plain;
 mod platform;
+mod platforms;
 mod reference;
 
 pub use digest::{Digest, DigestError};
-pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, Polled};
+pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, MOST_CHILDREN, Polled};
 pub use image_id::{ImageId, ImageIdError};
-pub use platform::{Platform, Platforms};
+pub use platform::{Platform, PlatformError};
+pub use platforms::Platforms;
 pub use reference::{ReferenceError, TagRef};
 
 #[cfg(test)]

@@ -195,6 +195,73 @@ proptest! {
     }
 }
 
+#[test]
+fn the_many_spellings_of_a_platform_are_one() {
+    let cases = [
+        ("linux/x86_64", "linux/amd64"),
+        ("Linux/X86-64", "linux/amd64"),
+        ("linux/aarch64", "linux/arm64"),
+        ("linux/arm64/8", "linux/arm64/v8"),
+        ("linux/ARM/V7", "linux/arm/v7"),
+        ("linux/armhf", "linux/arm/v7"),
+        ("linux/armel", "linux/arm/v6"),
+        ("linux/i386", "linux/386"),
+        ("macos/arm64", "darwin/arm64"),
+        ("windows(10.0.17763.1)/amd64", "windows(10.0.17763.1)/amd64"),
+    ];
+    for (written, meant) in cases {
+        let platform: Platform = written.parse().unwrap();
+        assert_eq!(platform.to_string(), meant);
+        assert_eq!(platform, meant.parse().unwrap(), "what is printed is read as the same");
+    }
+}
+
+#[test]
+fn a_platform_that_is_asked_for_means_what_the_table_says() {
+    let cases = [
+        ("linux/arm64", "linux/arm64/v8", true),
+        ("linux/arm64/v8", "linux/arm64", true),
+        ("linux/arm64", "linux/arm64/v9", false),
+        ("linux/arm", "linux/arm/v7", true),
+        ("linux/arm", "linux/arm/v6", false),
+        ("linux/arm/v6", "linux/arm", false),
+        ("linux/amd64", "linux/amd64/v1", true),
+        ("linux/amd64", "linux/amd64/v3", false),
+        ("linux/amd64", "windows/amd64", false),
+        ("windows/amd64", "windows(10.0.17763.1)/amd64", true),
+        ("windows(10.0.17763)/amd64", "windows(10.0.17763.1)/amd64", true),
+        ("windows(10.0.1776)/amd64", "windows(10.0.17763.1)/amd64", false),
+        ("windows(10.0.17763.1)/amd64", "windows/amd64", false),
+    ];
+    for (wanted, offered, means) in cases {
+        let [wanted, offered]: [Platform; 2] = [wanted, offered].map(|text| text.parse().unwrap());
+        assert_eq!(wanted.means(&offered), means, "{wanted} and {offered}");
+    }
+}
+
+#[test]
+fn what_stands_for_a_platform_is_stored_and_is_none_to_a_person() {
+    let unnamed = Platform::unnamed(&digest("a"));
+    let json = serde_json::to_string(&unnamed).unwrap();
+    assert_eq!(serde_json::from_str::<Platform>(&json).unwrap(), unnamed);
+    assert!(!unnamed.is_named());
+    assert!(unnamed.to_string().parse::<Platform>().is_err());
+    assert_ne!(unnamed, Platform::unnamed(&digest("b")));
+}
+
+proptest! {
+    #[test]
+    fn no_words_make_a_platform_that_is_not_stored_as_it_is(
+        os in "[a-zA-Z0-9/()._ -]{0,12}", version in "[0-9./()]{0,12}", architecture in "[a-z0-9/_-]{0,8}", variant in "[v0-9/]{0,3}"
+    ) {
+        if let Some(platform) = Platform::new(&os, &version, &architecture, &variant) {
+            let json = serde_json::to_string(&platform).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Platform>(&json).unwrap(), &platform);
+            prop_assert_eq!(platform.to_string().parse::<Platform>().unwrap(), platform);
+        }
+    }
+}
+
 // === Identity ===
 
 /// An index that was read: its own digest, and the manifest of each platform.
@@ -256,6 +323,94 @@ fn an_image_is_news_to_a_stored_one_exactly_if_the_table_says_so() {
     for (why, new, stored, news) in cases {
         assert_eq!(new.differs_from(&stored), news, "{why}");
     }
+}
+
+#[test]
+fn a_list_of_platforms_looks_at_nothing_else_and_at_any_name_for_them() {
+    let these = |list: &[&str]| Platforms::These(list.iter().map(|text| text.parse().unwrap()).collect());
+    let amd = || these(&["linux/amd64"]);
+    let old = index("1", &[("linux/amd64", "a"), ("linux/arm64", "b")]);
+    let cases = [
+        ("another platform moved", amd(), index("2", &[("linux/amd64", "a"), ("linux/arm64", "x")]), false),
+        ("another was added", amd(), index("2", &[("linux/amd64", "a"), ("linux/s390x", "x")]), false),
+        ("the platform moved", amd(), index("2", &[("linux/amd64", "x"), ("linux/arm64", "b")]), true),
+        ("the platform vanished", amd(), index("2", &[("linux/arm64", "b")]), false),
+        ("it has a longer name", these(&["linux/arm64"]), index("2", &[("linux/arm64/v8", "b")]), false),
+        (
+            "it has another name and moved",
+            these(&["linux/arm64"]),
+            index("2", &[("linux/arm64/v8", "x")]),
+            true,
+        ),
+        ("it is new", these(&["linux/s390x"]), index("2", &[("linux/s390x", "a")]), true),
+        ("the new index was not read", amd(), unread_index("2"), true),
+        ("the same index was not read", amd(), unread_index("1"), false),
+        ("it is a manifest now", amd(), single("a"), true),
+    ];
+    for (why, platforms, new, news) in cases {
+        assert_eq!(platforms.is_news(&new, &old), news, "{why}");
+    }
+    assert!(
+        Platforms::Index.is_news(&index("2", &[("linux/amd64", "a")]), &index("1", &[("linux/amd64", "a")]))
+    );
+    assert!(!amd().is_news(&Identity::V1Tag, &old), "D10");
+}
+
+#[test]
+fn images_that_name_no_platform_may_be_for_any() {
+    let bare = |own: &str, versions: &[&str]| {
+        let child = |version: &&str| (Platform::unnamed(&digest(version)), digest(version));
+        Identity::Index { digest: digest(own), children: Some(versions.iter().map(child).collect()) }
+    };
+    let wanted = Platforms::These(vec!["linux/amd64".parse().unwrap()]);
+    assert_eq!(wanted.missing_in(&bare("1", &["a", "b"])), []);
+    for platforms in [wanted, Platforms::All] {
+        assert!(!platforms.is_news(&bare("2", &["b", "a"]), &bare("1", &["a", "b"])));
+        assert!(platforms.is_news(&bare("2", &["a", "x"]), &bare("1", &["a", "b"])));
+    }
+}
+
+#[test]
+fn only_a_platform_that_an_index_was_found_without_is_missing() {
+    let list = ["linux/amd64", "linux/arm64"].map(|text| text.parse::<Platform>().unwrap());
+    let wanted = Platforms::These(list.to_vec());
+    let cases = [
+        (index("1", &[("linux/amd64", "a"), ("linux/arm64/v8", "b")]), vec![]),
+        (index("1", &[("linux/amd64", "a"), ("linux/arm/v7", "b")]), vec![list[1].clone()]),
+        (index("1", &[]), list.to_vec()),
+        (unread_index("1"), vec![]),
+        (single("a"), vec![]),
+        (Identity::V1Tag, vec![]),
+    ];
+    for (image, missing) in cases {
+        assert_eq!(wanted.missing_in(&image), missing, "{image:?}");
+        assert_eq!(Platforms::All.missing_in(&image), []);
+        assert_eq!(Platforms::Index.missing_in(&image), []);
+    }
+}
+
+#[test]
+fn after_a_move_that_was_no_news_what_vanished_is_remembered_as_long_as_there_is_room() {
+    let (amd, arm) = (("linux/amd64", "a"), ("linux/arm64", "b"));
+    let cases = [
+        (index("1", &[amd, arm]), index("2", &[amd]), index("2", &[amd, arm])),
+        (
+            index("1", &[amd, arm]),
+            index("2", &[amd, ("linux/arm64", "x")]),
+            index("2", &[amd, ("linux/arm64", "x")]),
+        ),
+        (unread_index("1"), index("1", &[amd]), index("1", &[amd])),
+        (index("1", &[amd]), unread_index("1"), index("1", &[amd])),
+        (index("1", &[amd]), unread_index("2"), unread_index("2")),
+        (single("a"), single("a"), single("a")),
+        (single("a"), Identity::V1Tag, single("a")),
+    ];
+    for (stored, new, expected) in cases {
+        assert_eq!(stored.followed_by(&new), expected, "{stored:?} and {new:?}");
+    }
+    let names: Vec<String> = (0..MOST_CHILDREN).map(|number| format!("linux/arch{number}")).collect();
+    let full: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "a")).collect();
+    assert_eq!(index("1", &full).followed_by(&index("2", &[amd])), index("2", &[amd]));
 }
 
 #[test]

@@ -5,25 +5,36 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::condition::{Health, Trouble};
+use super::backoff::Blame;
+use super::clock::Steady;
+use super::condition::{Health, Scope, Trouble};
+use super::gate::{HostGate, Turn};
 use super::ground::{Ground, Host, Laid, lay};
+use super::host::HostHealth;
+use super::lane::Step;
 use super::log;
-use super::progress::{Progress, Step};
+use super::progress::Progress;
 use super::schedule::Schedule;
 use super::{HostStatus, Mode, Plan, Status, TagStatus};
 use crate::image::TagRef;
 use crate::registry::Known;
+
+/// How long polling once waits for a host in trouble: two probes, a second or two after one another.
+const PATIENCE_OF_ONCE: Duration = Duration::from_secs(3);
 
 /// The books that the loop keeps.
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) ground: Arc<Ground>,
     pub(super) mode: Mode,
+    pub(super) clock: Steady,
     pub(super) progress: Progress,
     /// As long as the tags.
     pub(super) health: Vec<Health>,
     /// As long as the tags.
     pub(super) known: Vec<Option<Known>>,
+    /// As long as the hosts.
+    pub(super) hosts: Vec<HostHealth>,
     /// As long as the tags: which the plan says cannot wait.
     pub(super) eager: Vec<bool>,
 }
@@ -42,6 +53,8 @@ pub(super) struct Question {
 pub(super) struct Answer {
     /// The round that it belongs to.
     pub(super) round: u64,
+    /// Its way through the gate.
+    pub(super) turn: Turn,
     /// What the tag points to, which the next look need not look into again.
     pub(super) result: Result<Option<Known>, Trouble>,
     /// How long it took.
@@ -50,12 +63,18 @@ pub(super) struct Answer {
 
 impl Books {
     /// Lays `plan` out, to be polled from `now` on. Nothing was polled yet.
-    pub(super) fn new(plan: Plan, mode: Mode, now: Duration) -> Self {
-        let Laid { ground, cohorts, known, eager } = lay(plan, |_| None);
+    pub(super) fn new(plan: Plan, mode: Mode, clock: Steady) -> Self {
+        let gate = |name: &str, limits| Arc::new(HostGate::new(name, limits, clock));
+        let Laid { ground, cohorts, known, eager } = lay(plan, gate);
+        match mode {
+            Mode::Once => {}
+            Mode::Continuous => ground.hosts.iter().for_each(log::stretched),
+        }
         let connections = ground.hosts.iter().map(|host| host.limits.max_connections);
-        let progress = Progress::new(Schedule::new(cohorts, mode, now), connections);
+        let progress = Progress::new(Schedule::new(cohorts, mode, clock.now()), connections);
         let health = ground.tags.iter().map(|_| Health::default()).collect();
-        Self { ground: Arc::new(ground), mode, progress, health, known, eager }
+        let hosts = ground.hosts.iter().map(|_| HostHealth::default()).collect();
+        Self { ground: Arc::new(ground), mode, clock, progress, health, known, hosts, eager }
     }
 
     /// When something is due that was not due before.
@@ -99,19 +118,74 @@ impl Books {
 
     /// Enters a poll that ended at `now`, tells what is news, and says what to poll in its place.
     pub(super) fn enter(&mut self, answer: Answer, now: Duration, wall: Timestamp) -> Option<Question> {
-        let Answer { round, result, elapsed } = answer;
+        let Answer { round, turn, result, elapsed } = answer;
         let step = self.progress.current(round)?;
-        let result = result.map(|found| {
-            if let Some(known) = self.known.get_mut(step.tag) {
-                *known = found;
+        let ground = Arc::clone(&self.ground);
+        let tag = ground.tags.get(step.tag)?;
+        let host = ground.hosts.get(step.host)?;
+        let health = self.health.get_mut(step.tag)?;
+
+        let blame = turn.settle(result.as_ref().err(), tag.repository(), health.is_doubted());
+        let needed_login = health.condition.as_ref().is_some_and(|last| last.trouble.scope == Scope::Login);
+        let answered = result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag);
+        let news = match (result, blame) {
+            (Ok(found), _) => {
+                *self.known.get_mut(step.tag)? = found;
+                self.progress.ask_no_more(&step);
+                health.succeed(wall)
             }
-        });
-        let news = self.health.get_mut(step.tag)?.note(result, wall);
-        if let (Some(news), Some(tag)) = (news, self.ground.tags.get(step.tag)) {
+            (Err(trouble), blame) => {
+                let blame = blame.unwrap_or(Blame::Tag);
+                let closed_for = host.gate.closed_until().map(|until| until.saturating_sub(now));
+                self.hosts.get_mut(step.host)?.fail(&host.name, &trouble, blame, wall, closed_for);
+                match self.mode {
+                    Mode::Continuous if blame == Blame::Host => self.progress.ask_later(&step),
+                    Mode::Continuous | Mode::Once => self.progress.ask_no_more(&step),
+                }
+                health.fail(trouble, blame, wall)
+            }
+        };
+        if let Some(news) = news {
             log::news(tag, &news, self.progress.next_poll(&step, now), elapsed);
         }
+        if needed_login && answered {
+            self.hosts.get_mut(step.host)?.login_accepted(&host.name, wall);
+        }
+        self.follow_gate(&step, host, now, wall);
         let next = self.progress.advance(&step, now)?;
         Some(self.question(next))
+    }
+
+    /// Holds what waits for a host that was closed, and lets it go once that is open again.
+    fn follow_gate(&mut self, step: &Step, host: &Host, now: Duration, wall: Timestamp) {
+        match host.gate.closed_until() {
+            Some(until) if self.mode == Mode::Once && until.saturating_sub(now) > PATIENCE_OF_ONCE => {
+                self.give_up(step, host);
+            }
+            Some(until) => self.progress.hold(step.host, until),
+            None if self.progress.is_held(step.host) => {
+                self.health
+                    .get_mut(host.tags.clone())
+                    .unwrap_or_default()
+                    .iter_mut()
+                    .for_each(Health::host_recovered);
+                if let Some(health) = self.hosts.get_mut(step.host) {
+                    health.opened(&host.name, wall);
+                }
+                self.progress.release(step.host, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Who polls once does not wait for a host that will be back who knows when: what waits for it fails as the last poll
+    /// did.
+    fn give_up(&mut self, step: &Step, host: &Host) {
+        let condition = self.health.get(step.tag).and_then(|health| health.condition.as_ref());
+        if let Some(condition) = condition {
+            host.gate.give_up(condition.trouble.clone());
+        }
+        self.progress.let_go(step.host);
     }
 
     fn question(&self, step: Step) -> Question {
@@ -121,7 +195,8 @@ impl Books {
 
     /// How everything is doing.
     pub(super) fn status(&self, now: Duration) -> Status {
-        let next_polls = self.progress.next_polls(self.ground.tags.len(), now);
+        let tags_of_hosts = self.ground.hosts.iter().map(|host| host.tags.clone());
+        let next_polls = self.progress.next_polls(self.ground.tags.len(), tags_of_hosts, now);
         let tags = self.ground.tags.iter().zip(&self.health).zip(next_polls);
         let tags = tags.map(|((tag, health), next_poll)| TagStatus {
             tag: tag.clone(),
@@ -129,11 +204,13 @@ impl Books {
             last_success: health.last_success,
             condition: health.condition.as_deref().cloned(),
         });
-        let hosts = self.ground.hosts.iter().enumerate().map(|(position, host)| self.host(position, host));
+        let hosts = self.ground.hosts.iter().enumerate();
+        let hosts = hosts.map(|(position, host)| self.host(position, host, now));
         Status { tags: tags.collect(), hosts: hosts.collect() }
     }
 
-    fn host(&self, position: usize, host: &Host) -> HostStatus {
+    fn host(&self, position: usize, host: &Host, now: Duration) -> HostStatus {
+        let closed_for = host.gate.closed_until().map(|until| until.saturating_sub(now));
         let health = self.health.get(host.tags.clone()).unwrap_or_default();
         HostStatus {
             host: host.name.clone(),
@@ -141,6 +218,8 @@ impl Books {
             in_flight: self.progress.in_flight(position),
             tags: health.len(),
             failing: health.iter().filter(|health| health.condition.is_some()).count(),
+            stretched: host.stretched,
+            trouble: self.hosts.get(position).and_then(|host| host.trouble(closed_for)),
         }
     }
 }

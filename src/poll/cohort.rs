@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::plan::{HostPlan, TagPlan};
+use super::stretch::Stretch;
 use crate::image::TagRef;
 use crate::registry::{Depth, Known};
 
@@ -45,12 +46,16 @@ pub(super) struct Layout {
     pub(super) eager: Vec<bool>,
 }
 
-/// Lays the tags of `plan` out, cohort by cohort.
+/// Lays the tags of `plan` out, cohort by cohort, at intervals that its host can bear.
 pub(super) fn gather(host: usize, plan: HostPlan, layout: &mut Layout) -> Vec<Cohort> {
+    let stretch = Stretch::of(&plan);
     let mut by_interval: BTreeMap<Duration, Vec<Member>> = BTreeMap::new();
     for tag in plan.tags {
         let hash = hash(&[tag.tag.as_str().as_bytes()]);
-        by_interval.entry(tag.interval.max(SHORTEST_INTERVAL)).or_default().push(Member { hash, tag });
+        by_interval
+            .entry(stretch.apply(tag.interval).max(SHORTEST_INTERVAL))
+            .or_default()
+            .push(Member { hash, tag });
     }
     let mut cohorts = Vec::new();
     for (interval, mut members) in by_interval {
@@ -143,7 +148,7 @@ impl Group<'_> {
 }
 
 /// The same in every process and version, unlike the standard library's.
-fn hash(parts: &[&[u8]]) -> u64 {
+pub(super) fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

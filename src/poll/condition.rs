@@ -1,9 +1,13 @@
-//! Trouble of a tag: since when, how often, of which kind. Pure: time comes in.
+//! Trouble that lasts, of a tag or of a host: since when, how often, of which kind. Pure: time comes in.
 //!
 //! Trouble fires nothing and clears nothing (D17). It is told when it starts, when its kind changes and when it ends,
-//! never each time.
+//! never each time; and trouble of a host is told of the host alone, not of each of its tags.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
+
+use super::backoff::Blame;
 
 /// Why a poll brought no digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,25 @@ pub struct Trouble {
     pub kind: &'static str,
     /// The whole of it, for a person.
     pub message: String,
+    /// Whose it may be.
+    pub scope: Scope,
+    /// How long the registry wants to be left alone, if it said so.
+    pub retry_after: Option<Duration>,
+}
+
+/// Whose trouble it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The tag's: the host is well, and says no.
+    Tag,
+    /// A 5xx: the tag's while its repository is alone with it, else the host's.
+    Server,
+    /// There was a connection, and no whole answer: the host's, unless it turns out to be this tag's every time.
+    Exchange,
+    /// The host's, whatever it is asked: it cannot be reached, or wants to be left alone.
+    Host,
+    /// The login's, which many tags may need.
+    Login,
 }
 
 /// Trouble that lasts.
@@ -32,6 +55,21 @@ pub(super) struct Health {
     pub(super) last_success: Option<Timestamp>,
     /// Boxed, because few tags have one.
     pub(super) condition: Option<Box<Condition>>,
+    /// The kind of trouble that was told last, if any was.
+    told: Option<&'static str>,
+    standing: Standing,
+}
+
+/// What a tag's failures say about its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Standing {
+    /// All that is known.
+    #[default]
+    Trusted,
+    /// The host is closed, among others for a failure of this tag.
+    Accuser,
+    /// It was, and turned out to be well before this tag succeeded.
+    Doubted,
 }
 
 /// What is worth a line.
@@ -46,30 +84,64 @@ pub(super) enum News<'a> {
 impl Trouble {
     /// The kind of trouble in which the registry says that there is no such tag.
     pub const MISSING: &'static str = "missing";
+    /// The kind of trouble in which the registry says that it is asked too often.
+    pub const LIMIT: &'static str = "too_many_requests";
 }
 
-impl Health {
-    /// Takes in the result of a poll that ended at `now`, and says whether it is news.
-    pub(super) fn note(&mut self, result: Result<(), Trouble>, now: Timestamp) -> Option<News<'_>> {
-        match result {
-            Ok(()) => {
-                self.last_success = Some(now);
-                self.condition.take().map(News::Recovered)
-            }
-            Err(trouble) => self.fail(trouble, now),
-        }
-    }
-
-    fn fail(&mut self, trouble: Trouble, now: Timestamp) -> Option<News<'_>> {
-        let known = self.condition.as_ref().is_some_and(|condition| condition.trouble.kind == trouble.kind);
-        let condition = match &mut self.condition {
+impl Condition {
+    /// One more failure at `now`; answers whether it is of another kind than the one before.
+    pub(super) fn enter(slot: &mut Option<Box<Self>>, trouble: Trouble, now: Timestamp) -> (&Self, bool) {
+        let changed = slot.as_ref().is_none_or(|condition| condition.trouble.kind != trouble.kind);
+        let condition = match slot {
             Some(condition) => {
                 condition.trouble = trouble;
                 condition.count = condition.count.saturating_add(1);
                 condition
             }
-            none => none.insert(Box::new(Condition { trouble, since: now, count: 1 })),
+            none => none.insert(Box::new(Self { trouble, since: now, count: 1 })),
         };
-        (!known).then_some(News::Trouble(condition))
+        (condition, changed)
+    }
+}
+
+impl Health {
+    /// A poll that ended at `now` brought a digest. Answers whether that is news.
+    pub(super) fn succeed(&mut self, now: Timestamp) -> Option<News<'_>> {
+        self.last_success = Some(now);
+        self.standing = Standing::Trusted;
+        let condition = self.condition.take()?;
+        self.told.take().map(|_| News::Recovered(condition))
+    }
+
+    /// A poll that ended at `now` failed. Answers whether that is news of the tag.
+    pub(super) fn fail(&mut self, trouble: Trouble, blame: Blame, now: Timestamp) -> Option<News<'_>> {
+        let (kind, scope) = (trouble.kind, trouble.scope);
+        let (condition, _) = Condition::enter(&mut self.condition, trouble, now);
+        match blame {
+            Blame::Tag if self.told == Some(kind) => None,
+            Blame::Tag => {
+                self.told = Some(kind);
+                Some(News::Trouble(condition))
+            }
+            Blame::Host => {
+                if matches!(scope, Scope::Server | Scope::Exchange) {
+                    self.standing = Standing::Accuser;
+                }
+                None
+            }
+            Blame::Login => None,
+        }
+    }
+
+    /// The host is well after all.
+    pub(super) fn host_recovered(&mut self) {
+        if self.standing == Standing::Accuser {
+            self.standing = Standing::Doubted;
+        }
+    }
+
+    /// Whether the host proved well after this tag had failed, and before it succeeded.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.standing == Standing::Doubted
     }
 }

@@ -1,64 +1,186 @@
-//! The one way to a host's budget.
+//! The one way to a host: its budget, and whether it is left alone.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::Limits;
+use super::backoff::{Access, Asker, Backoff, Blame};
 use super::budget::Budget;
+use super::clock::Steady;
+use super::condition::Trouble;
 use crate::registry::Gate;
 
-/// One host's budget, shared by all that ask this host (invariant 5).
+/// One host, shared by all that ask it (invariant 5). It outlasts the plan.
 #[derive(Debug)]
 pub(super) struct HostGate {
-    opened: Instant,
-    /// Held while its holder waits for the budget: the lock is fair, so requests leave in the order they came.
+    clock: Steady,
+    /// Held while its holder waits for a permit: the lock is fair, so requests leave in the order they came.
     line: tokio::sync::Mutex<()>,
-    budget: Mutex<Budget>,
+    inside: Mutex<Inside>,
     /// Who waits is to look again.
     changed: Notify,
 }
 
+#[derive(Debug)]
+struct Inside {
+    budget: Budget,
+    backoff: Backoff,
+    /// Nobody waits for this host any more, for this reason.
+    given_up: Option<Trouble>,
+}
+
+/// One poll's way through the gate.
+#[derive(Debug)]
+pub(super) struct Turn {
+    gate: Arc<HostGate>,
+    asked: AtomicBool,
+    probe: AtomicBool,
+}
+
+/// What became of asking for a permit.
+enum Reply {
+    Go,
+    GoAsProbe,
+    /// Ask again after this time.
+    Wait(Duration),
+    /// Ask again when something has changed.
+    Stay,
+}
+
+// === impl HostGate ===
+
 impl HostGate {
-    /// An untouched budget.
-    pub(super) fn new(limits: Limits) -> Self {
+    /// Nothing is spent, and nothing known.
+    pub(super) fn new(host: &str, limits: Limits, clock: Steady) -> Self {
+        let inside = Inside { budget: Budget::new(limits), backoff: Backoff::new(host), given_up: None };
         Self {
-            opened: Instant::now(),
+            clock,
             line: tokio::sync::Mutex::default(),
-            budget: Mutex::new(Budget::new(limits)),
+            inside: Mutex::new(inside),
             changed: Notify::new(),
         }
     }
 
     /// Other limits hold from now on. What was spent stays spent.
     pub(super) fn limit(&self, limits: Limits) {
-        self.budget().limit(limits, self.opened.elapsed());
+        self.inside().budget.limit(limits, self.clock.now());
         self.changed.notify_waiters();
     }
 
-    /// Not to be held across an await.
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Until when no request leaves but a probe, if the host is closed.
+    pub(super) fn closed_until(&self) -> Option<Duration> {
+        self.inside().backoff.closed_until()
     }
 
-    fn take(&self) -> Result<(), Duration> {
-        self.budget().take(self.opened.elapsed())
+    /// All that wait end with this trouble, and so do all that come.
+    pub(super) fn give_up(&self, trouble: Trouble) {
+        self.inside().given_up = Some(trouble);
+        self.changed.notify_waiters();
+    }
+
+    /// Returns when nobody waits for this host any more. Cancel safe.
+    pub(super) async fn given_up(&self) -> Trouble {
+        loop {
+            let changed = self.changed.notified();
+            let given_up = self.inside().given_up.clone();
+            match given_up {
+                Some(trouble) => return trouble,
+                None => changed.await,
+            }
+        }
+    }
+
+    fn ask(&self, probe: bool) -> Reply {
+        let now = self.clock.now();
+        let Inside { budget, backoff, given_up } = &mut *self.inside();
+        let access = if given_up.is_some() { Access::Probing } else { backoff.access(now) };
+        match access {
+            Access::Closed(wait) => return Reply::Wait(wait),
+            Access::Probing if !probe || given_up.is_some() => return Reply::Stay,
+            Access::Open | Access::Probe | Access::Probing => {}
+        }
+        match budget.take(now) {
+            Err(wait) => Reply::Wait(wait),
+            Ok(()) if access == Access::Probe => {
+                backoff.begin_probe();
+                Reply::GoAsProbe
+            }
+            Ok(()) => Reply::Go,
+        }
+    }
+
+    /// Not to be held across an await.
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Gate for HostGate {
+// === impl Turn ===
+
+impl Turn {
+    /// The way of a poll that has asked nothing yet.
+    pub(super) fn new(gate: &Arc<HostGate>) -> Self {
+        Self { gate: Arc::clone(gate), asked: AtomicBool::new(false), probe: AtomicBool::new(false) }
+    }
+
+    /// The poll is over: whose trouble it ran into, if into any. The gate has learnt from it.
+    pub(super) fn settle(self, trouble: Option<&Trouble>, repository: &str, doubted: bool) -> Option<Blame> {
+        let probe = self.probe.swap(false, Ordering::Relaxed);
+        let asker = Asker { repository, probe, doubted };
+        let now = self.gate.clock.now();
+        let mut inside = self.gate.inside();
+        let backoff = &mut inside.backoff;
+        let blame = match trouble {
+            // Who asked nothing has learnt nothing.
+            _ if !self.asked.load(Ordering::Relaxed) => {
+                trouble.map(|trouble| backoff.blame(asker, trouble.scope))
+            }
+            None => {
+                backoff.answered(asker, now);
+                None
+            }
+            Some(trouble) => Some(backoff.failed(asker, trouble, now)),
+        };
+        drop(inside);
+        self.gate.changed.notify_waiters();
+        blame
+    }
+}
+
+impl Gate for Turn {
     /// Cancel safe: who stops waiting has spent nothing.
     async fn permit(&self) {
-        let _line = self.line.lock().await;
+        let probe = self.probe.load(Ordering::Relaxed);
+        // A probe that needs one more request does not queue behind those that wait for what becomes of it.
+        let _line = if probe { None } else { Some(self.gate.line.lock().await) };
         loop {
-            let changed = self.changed.notified();
-            let Err(wait) = self.take() else { return };
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = changed => {}
+            let changed = self.gate.changed.notified();
+            match self.gate.ask(probe) {
+                reply @ (Reply::Go | Reply::GoAsProbe) => {
+                    self.asked.store(true, Ordering::Relaxed);
+                    self.probe.store(probe || matches!(reply, Reply::GoAsProbe), Ordering::Relaxed);
+                    return;
+                }
+                Reply::Wait(wait) => tokio::select! {
+                    () = sleep(wait) => {}
+                    () = changed => {}
+                },
+                Reply::Stay => changed.await,
             }
+        }
+    }
+}
+
+impl Drop for Turn {
+    /// A probe that is dropped leaves its place to the next.
+    fn drop(&mut self) {
+        if self.probe.load(Ordering::Relaxed) {
+            self.gate.inside().backoff.end_probe();
+            self.gate.changed.notify_waiters();
         }
     }
 }

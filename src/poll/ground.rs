@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::cohort::{Cohort, Layout, gather};
 use super::gate::HostGate;
+use super::stretch::{Stretch, Stretched};
 use super::{Limits, Plan};
 use crate::image::TagRef;
 use crate::registry::{Depth, Known};
@@ -35,6 +36,8 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) limits: Limits,
     credential: Option<String>,
+    /// What the budget makes of the shortest interval, if that is too short for it.
+    pub(super) stretched: Option<Stretched>,
     /// The positions of its tags.
     pub(super) tags: Range<usize>,
     /// The one way to its budget.
@@ -52,17 +55,17 @@ pub(super) struct Laid {
     pub(super) eager: Vec<bool>,
 }
 
-/// Lays `plan` out. A host that has a gate keeps it.
-pub(super) fn lay(plan: Plan, gate: impl Fn(&str) -> Option<Arc<HostGate>>) -> Laid {
+/// Lays `plan` out; `gate` has the gate of each host.
+pub(super) fn lay(plan: Plan, gate: impl Fn(&str, Limits) -> Arc<HostGate>) -> Laid {
     let mut layout = Layout::default();
     let mut hosts = Vec::with_capacity(plan.hosts.len());
     let mut cohorts = Vec::new();
     for (position, host) in plan.hosts.into_iter().enumerate() {
         let (name, limits, credential) = (host.host.clone(), host.limits, host.credential.clone());
-        let first = layout.tags.len();
+        let (first, stretched) = (layout.tags.len(), Stretch::of(&host).told(&host));
         cohorts.extend(gather(position, host, &mut layout));
-        let gate = gate(&name).unwrap_or_else(|| Arc::new(HostGate::new(limits)));
-        hosts.push(Host { name, limits, credential, tags: first..layout.tags.len(), gate });
+        let gate = gate(&name, limits);
+        hosts.push(Host { name, limits, credential, stretched, tags: first..layout.tags.len(), gate });
     }
     let Layout { tags, depths, intervals, known, eager } = layout;
     Laid { ground: Ground { tags, depths, intervals, hosts }, cohorts, known, eager }

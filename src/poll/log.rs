@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::condition::{News, Trouble};
+use jiff::Timestamp;
+
+use super::Stretched;
+use super::condition::{Condition, News, Trouble};
+use super::ground::Host;
 use crate::image::{Found, Polled, TagRef};
 
 /// A poll is over.
@@ -51,6 +55,50 @@ pub(super) fn news(tag: &TagRef, news: &News<'_>, next_poll: Option<Duration>, e
             );
         }
     }
+}
+
+/// A host is left alone.
+pub(super) fn backing_off(registry: &str, condition: &Condition, next_poll: Option<Duration>) {
+    let Condition { trouble: Trouble { kind: reason, message: error, .. }, count, .. } = condition;
+    let next_poll_ms = next_poll.map(millis);
+    tracing::warn!(
+        event = "registry_backing_off",
+        registry,
+        error,
+        reason,
+        count,
+        next_poll_ms,
+        "registry is in trouble and is left alone for a while"
+    );
+}
+
+/// The login of a host is of no use.
+pub(super) fn rejected(registry: &str, condition: &Condition) {
+    let Trouble { kind: reason, message: error, .. } = &condition.trouble;
+    tracing::error!(event = "credential_rejected", registry, error, reason, "login is of no use");
+}
+
+/// A host, or its login, is well again.
+pub(super) fn host_recovered(registry: &str, condition: &Condition, now: Timestamp) {
+    let Condition { trouble: Trouble { kind: reason, .. }, since, count } = condition;
+    let elapsed_ms = millis(now.duration_since(*since).try_into().unwrap_or_default());
+    tracing::info!(
+        event = "registry_recovered", registry, reason, count, %since, elapsed_ms,
+        "registry is well again"
+    );
+}
+
+/// The tags of a host are polled less often than they should be.
+pub(super) fn stretched(host: &Host) {
+    let Some(Stretched { wanted, interval }) = host.stretched else { return };
+    tracing::warn!(
+        event = "registry_interval_stretched",
+        registry = host.name,
+        tags = host.tags.len(),
+        interval_ms = millis(interval),
+        wanted_ms = millis(wanted),
+        "registry's requests_per_second is too low for its tags: they are polled less often"
+    );
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::books::{Answer, Books, Question};
 use super::clock::Clock;
-use super::progress::Carried;
+use super::gate::Turn;
+use super::replan::Carried;
 use super::{Mode, Plan, Resolve, Status, log};
 use crate::image::{Found, Polled, TagRef};
 use crate::registry::{Known, Target};
@@ -82,7 +83,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     /// Dropping it is as good as stopping it.
     pub async fn run(mut self) {
         let clock = Clock::new(self.wall);
-        let mut books = Books::new(self.plan, self.mode, clock.now());
+        let mut books = Books::new(self.plan, self.mode, clock.steady());
         let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
         loop {
@@ -136,8 +137,14 @@ impl<R: Resolve> Asker<'_, R> {
         let tag = ground.tags.get(step.tag)?;
         let depth = *ground.depths.get(step.tag)?;
         let target = Target { tag, group: host.group(&ground.tags, step.tag), depth, known: known.as_ref() };
+        let turn = Turn::new(&host.gate);
         let start = Instant::now();
-        let result = self.resolver.resolve(target, &*host.gate).await;
+        // Cancel safe: a poll that is not finished has changed nothing.
+        let result = tokio::select! {
+            biased;
+            result = self.resolver.resolve(target, &turn) => result,
+            trouble = host.gate.given_up() => Err(trouble),
+        };
         let elapsed = start.elapsed();
         log::polled(tag, &result, elapsed);
         let (outcome, result) = match result {
@@ -149,7 +156,7 @@ impl<R: Resolve> Asker<'_, R> {
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
-        Some(Answer { round: step.round, result, elapsed })
+        Some(Answer { round: step.round, turn, result, elapsed })
     }
 }
 

@@ -1,71 +1,47 @@
 //! Who is being asked: the rounds that are going on, and those that wait for their host. Pure: time comes in.
+//!
+//! A host that is held begins nothing until it is time for a probe, and then one poll at a time until it is released.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::cohort;
+use super::lane::{Held, Lane, Step};
 use super::schedule::{Round, Schedule};
 
 /// The schedule, and what came of it so far.
 #[derive(Debug)]
 pub(super) struct Progress {
-    schedule: Schedule,
-    hosts: Vec<HostProgress>,
+    pub(super) schedule: Schedule,
+    pub(super) hosts: Vec<Lane>,
     /// The hosts that may have a round to begin.
     ready: VecDeque<usize>,
     /// What the next round is called.
-    next_round: u64,
-}
-
-/// One host: a round holds one of its connections until its last tag is polled.
-#[derive(Debug)]
-struct HostProgress {
-    connections: usize,
-    going: Vec<Going>,
-    waiting: VecDeque<Round>,
-}
-
-/// A round that has begun.
-#[derive(Debug)]
-struct Going {
-    /// What its polls know it by, even if another plan moves everything meanwhile.
-    name: u64,
-    /// What comes after the tag that is being polled.
-    round: Round,
-    tag: usize,
-}
-
-/// One tag to poll now, by positions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) host: usize,
-    pub(super) tag: usize,
-    pub(super) round: u64,
+    pub(super) next_round: u64,
 }
 
 impl Progress {
     /// Nothing is going on yet; `connections` has the limit of each host.
     pub(super) fn new(schedule: Schedule, connections: impl Iterator<Item = usize>) -> Self {
-        let hosts = connections.map(|connections| HostProgress {
-            connections: connections.max(1),
-            going: Vec::new(),
-            waiting: VecDeque::new(),
-        });
-        Self { schedule, hosts: hosts.collect(), ready: VecDeque::new(), next_round: 0 }
+        Self { schedule, hosts: connections.map(Lane::new).collect(), ready: VecDeque::new(), next_round: 0 }
     }
 
     /// When something is due that was not due before.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        self.schedule.next_due()
+        let probe = self.hosts.iter().filter_map(Lane::next_probe).min();
+        self.schedule.next_due().into_iter().chain(probe).min()
     }
 
     /// Begins a round that is due by `now`, on a host with a free connection. A busy host keeps its rounds waiting,
     /// and nobody else's (invariant 3).
     pub(super) fn begin(&mut self, now: Duration) -> Option<Step> {
+        let probes = self.hosts.iter().enumerate();
+        let probes = probes.filter(|(_, host)| host.next_probe().is_some_and(|due| due <= now));
+        self.ready.extend(probes.map(|(position, _)| position));
         loop {
             while let Some(&host) = self.ready.front() {
-                if let Some(step) = self.begin_on(host) {
+                if let Some(step) = self.begin_on(host, now) {
                     return Some(step);
                 }
                 self.ready.pop_front();
@@ -93,11 +69,68 @@ impl Progress {
     pub(super) fn advance(&mut self, step: &Step, now: Duration) -> Option<Step> {
         let host = self.hosts.get_mut(step.host)?;
         let position = host.going.iter().position(|going| going.name == step.round)?;
+        if let Some(held) = &mut host.held {
+            held.prober = held.prober.filter(|prober| *prober != step.round);
+            let round = host.going.swap_remove(position).round;
+            match round.tags.is_empty() {
+                true => self.schedule.finish(&round, now),
+                false => host.waiting.push_front(round),
+            }
+            return self.begin_on(step.host, now);
+        }
         if let Some(next) = host.going.get_mut(position).and_then(|going| going.next(step.host)) {
             return Some(next);
         }
         self.schedule.finish(&host.going.swap_remove(position).round, now);
-        self.begin_on(step.host)
+        self.begin_on(step.host, now)
+    }
+
+    /// A host begins nothing before `until`, and then only a probe.
+    pub(super) fn hold(&mut self, host: usize, until: Duration) {
+        if let Some(progress) = self.hosts.get_mut(host) {
+            let prober = progress.held.and_then(|held| held.prober);
+            progress.held = Some(Held { until, prober });
+        }
+    }
+
+    /// Whether a host is held.
+    pub(super) fn is_held(&self, host: usize) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.held.is_some())
+    }
+
+    /// A host that was held goes on with all that waits, and with what failed because of it. The slots that passed
+    /// meanwhile are made up for by the rounds that waited: nobody is asked twice for them.
+    pub(super) fn release(&mut self, host: usize, now: Duration) {
+        let Some(progress) = self.hosts.get_mut(host) else { return };
+        let going = progress.going.iter_mut().map(|going| &mut going.round);
+        going.chain(&mut progress.waiting).for_each(|round| self.schedule.catch_up(round, now));
+        let mut later: Vec<usize> = progress.later.drain(..).collect();
+        later.sort_unstable();
+        self.let_go(host);
+        self.ask(host, &later);
+    }
+
+    /// A host is not held any more, whatever becomes of that.
+    pub(super) fn let_go(&mut self, host: usize) {
+        if let Some(progress) = self.hosts.get_mut(host) {
+            progress.held = None;
+            self.ready.push_back(host);
+        }
+    }
+
+    /// The tag of `step` is asked for again when its host is released.
+    pub(super) fn ask_later(&mut self, step: &Step) {
+        let progress = self.hosts.get_mut(step.host);
+        if let Some(progress) = progress.filter(|progress| !progress.later.contains(&step.tag)) {
+            progress.later.push_back(step.tag);
+        }
+    }
+
+    /// The tag of `step` was asked for, and what came of it is its own.
+    pub(super) fn ask_no_more(&mut self, step: &Step) {
+        if let Some(progress) = self.hosts.get_mut(step.host) {
+            progress.later.retain(|tag| *tag != step.tag);
+        }
     }
 
     /// Where the poll of a round that is going on stands now: another plan may have moved it. `None` if its tag is gone.
@@ -111,89 +144,13 @@ impl Progress {
         hosts.flat_map(|(host, progress)| progress.going.iter().map(move |going| going.step(host)))
     }
 
-    /// How long until the tag of `step`, which is being polled, is due again; `None` if never.
-    pub(super) fn next_poll(&self, step: &Step, now: Duration) -> Option<Duration> {
-        let mut going = self.hosts.get(step.host)?.going.iter();
-        let going = going.find(|going| going.name == step.round)?;
-        let due = match going.round.cohort {
-            Some(_) => self.schedule.due_after(&going.round, now),
-            None => self.due_of(step.tag, now),
-        };
-        due.map(|due| due.saturating_sub(now))
-    }
-
-    /// When the cohort of a tag is due, whether it waits for that or is being polled.
-    fn due_of(&self, tag: usize, now: Duration) -> Option<Duration> {
-        let waiting = self.schedule.waiting().find(|(tags, _)| tags.contains(&tag)).map(|(_, due)| due);
-        let mut rounds = self.hosts.iter().flat_map(HostProgress::rounds);
-        let going = || {
-            let round = rounds.find(|round| self.schedule.tags_of(round).contains(&tag))?;
-            self.schedule.due_after(round, now)
-        };
-        waiting.or_else(going)
-    }
-
-    /// How long until each tag is polled next: zero while it waits for its host. One that is being polled now waits
-    /// for its next slot, as one that was polled.
-    pub(super) fn next_polls(&self, tags: usize, now: Duration) -> Vec<Option<Duration>> {
-        let mut next = vec![None; tags];
-        let mut set = |tags: Range<usize>, due: Option<Duration>| {
-            let wait = due.map(|due| due.saturating_sub(now));
-            next.get_mut(tags).unwrap_or_default().fill(wait);
-        };
-        for (tags, due) in self.schedule.waiting() {
-            set(tags, Some(due));
-        }
-        for round in self.hosts.iter().flat_map(HostProgress::rounds) {
-            set(self.schedule.tags_of(round), self.schedule.due_after(round, now));
-        }
-        for tags in self.hosts.iter().flat_map(HostProgress::waiting_tags) {
-            set(tags, Some(now));
-        }
-        next
-    }
-
     /// How many polls of a host are in flight.
     pub(super) fn in_flight(&self, host: usize) -> usize {
         self.hosts.get(host).map_or(0, |host| host.going.len())
     }
 
-    /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
-    /// under way is due now. `moved` says where a tag of `old` stands now.
-    pub(super) fn go_on_from(
-        &mut self,
-        mut old: Self,
-        now: Duration,
-        moved: impl Fn(usize) -> Option<(usize, usize)>,
-    ) -> Carried {
-        while let Some(round) = old.schedule.take_due(now) {
-            old.wait(round);
-        }
-        self.next_round = old.next_round;
-        let mut carried = Carried::Everything;
-        let mut due: Vec<(usize, usize)> = Vec::new();
-        for progress in old.hosts {
-            due.extend(progress.waiting_tags().flatten().filter_map(&moved));
-            for Going { name, tag, .. } in progress.going {
-                let Some((host, tag)) = moved(tag) else {
-                    carried = Carried::NotAll;
-                    continue;
-                };
-                if let Some(progress) = self.hosts.get_mut(host) {
-                    // Its cohort's slot is in the new schedule, and the rest of its round is due now.
-                    progress.going.push(Going { name, round: Round::asked(host, tag..tag), tag });
-                }
-            }
-        }
-        due.sort_unstable();
-        for of_host in due.chunk_by(|(before, _), (after, _)| before == after) {
-            let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
-            self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);
-        }
-        carried
-    }
-
-    fn wait(&mut self, round: Round) {
+    /// A round is due.
+    pub(super) fn wait(&mut self, round: Round) {
         let host = round.host;
         if let Some(progress) = self.hosts.get_mut(host) {
             progress.waiting.push_back(round);
@@ -201,48 +158,9 @@ impl Progress {
         }
     }
 
-    fn begin_on(&mut self, host: usize) -> Option<Step> {
-        let progress = self.hosts.get_mut(host)?;
-        if progress.going.len() >= progress.connections {
-            return None;
-        }
-        let mut round = progress.waiting.pop_front()?;
-        let tag = round.tags.next()?;
-        let going = Going { name: self.next_round, round, tag };
+    fn begin_on(&mut self, host: usize, now: Duration) -> Option<Step> {
+        let going = self.hosts.get_mut(host)?.begin(self.next_round, host, now)?;
         self.next_round += 1;
-        let step = going.step(host);
-        progress.going.push(going);
-        Some(step)
-    }
-}
-
-/// What became of the polls in flight when another plan came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// All go on.
-    Everything,
-    /// The tag of at least one is gone.
-    NotAll,
-}
-
-impl HostProgress {
-    fn rounds(&self) -> impl Iterator<Item = &Round> {
-        self.going.iter().map(|going| &going.round).chain(&self.waiting)
-    }
-
-    /// The tags that are due and not yet in flight.
-    fn waiting_tags(&self) -> impl Iterator<Item = Range<usize>> {
-        self.rounds().map(|round| round.tags.clone())
-    }
-}
-
-impl Going {
-    fn step(&self, host: usize) -> Step {
-        Step { host, tag: self.tag, round: self.name }
-    }
-
-    fn next(&mut self, host: usize) -> Option<Step> {
-        self.tag = self.round.tags.next()?;
-        Some(self.step(host))
+        Some(going)
     }
 }

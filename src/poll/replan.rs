@@ -7,11 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::books::Books;
+use super::gate::HostGate;
 use super::ground::{Ground, Laid, lay};
-use super::progress::{Carried, Progress};
-use super::schedule::Schedule;
+use super::lane::{Going, Step};
+use super::log;
+use super::progress::Progress;
+use super::schedule::{Round, Schedule};
 use super::{Mode, Plan};
 use crate::registry::{Depth, Known};
+
+/// What became of the polls in flight when another plan came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// All go on.
+    Everything,
+    /// The tag of at least one is gone.
+    NotAll,
+}
 
 impl Books {
     /// Goes on with `plan` from `now` on. With [`Carried::NotAll`] the polls in flight are to be made anew.
@@ -47,12 +59,21 @@ impl Books {
 
     fn change(&mut self, plan: Plan, now: Duration) -> Carried {
         let old = Arc::clone(&self.ground);
-        let gate = |name: &str| {
-            let host = old.hosts.iter().find(|host| host.name == name)?;
-            Some(Arc::clone(&host.gate))
+        let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
+        let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
+            Some(host) => Arc::clone(&host.gate),
+            None => Arc::new(HostGate::new(name, limits, self.clock)),
         };
         let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
-        ground.hosts.iter().for_each(|host| host.gate.limit(host.limits));
+        let mut hosts = Vec::with_capacity(ground.hosts.len());
+        for host in &ground.hosts {
+            host.gate.limit(host.limits);
+            let was = at(&host.name);
+            if was.and_then(|was| old.hosts.get(was)).is_none_or(|old| old.stretched != host.stretched) {
+                log::stretched(host);
+            }
+            hosts.push(was.and_then(|was| self.hosts.get_mut(was)).map(std::mem::take).unwrap_or_default());
+        }
 
         let before = old.positions();
         let mut health = Vec::with_capacity(ground.tags.len());
@@ -77,9 +98,56 @@ impl Books {
             let position = *after.get(old.tags.get(position)?)?;
             Some((ground.host_of(position), position))
         });
-        (self.health, self.known, self.eager) = (health, known, eager);
+        for (position, host) in ground.hosts.iter().enumerate() {
+            if let Some(until) = host.gate.closed_until() {
+                self.progress.hold(position, until);
+            }
+        }
+        (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
         self.ground = Arc::new(ground);
         self.due_now(&due);
+        carried
+    }
+}
+
+impl Progress {
+    /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
+    /// under way is due now. `moved` says where a tag of `old` stands now.
+    pub(super) fn go_on_from(
+        &mut self,
+        mut old: Self,
+        now: Duration,
+        moved: impl Fn(usize) -> Option<(usize, usize)>,
+    ) -> Carried {
+        while let Some(round) = old.schedule.take_due(now) {
+            old.wait(round);
+        }
+        self.next_round = old.next_round;
+        let mut carried = Carried::Everything;
+        let mut due: Vec<(usize, usize)> = Vec::new();
+        for progress in old.hosts {
+            due.extend(progress.waiting_tags().flatten().filter_map(&moved));
+            for (host, tag) in progress.later.iter().copied().filter_map(&moved) {
+                self.ask_later(&Step { host, tag, round: 0 });
+            }
+            let before = progress.held;
+            for Going { name, tag, .. } in progress.going {
+                let Some((host, tag)) = moved(tag) else {
+                    carried = Carried::NotAll;
+                    continue;
+                };
+                if let Some(progress) = self.hosts.get_mut(host) {
+                    // Its cohort's slot is in the new schedule, and the rest of its round is due now.
+                    progress.going.push(Going { name, round: Round::asked(host, tag..tag), tag });
+                    progress.held = before.filter(|held| held.prober == Some(name)).or(progress.held);
+                }
+            }
+        }
+        due.sort_unstable();
+        for of_host in due.chunk_by(|(before, _), (after, _)| before == after) {
+            let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
+            self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);
+        }
         carried
     }
 }

@@ -96,6 +96,14 @@ impl Schedule {
         self.queue.extend(self.next_entry(round, now).map(Reverse));
     }
 
+    /// The slots of the cohort that passed while the round waited count as this one's.
+    pub(super) fn catch_up(&self, round: &mut Round, now: Duration) {
+        let cohort = round.cohort.and_then(|cohort| self.cohorts.get(cohort));
+        if let (Some(cohort), Turn::Slot(done)) = (cohort, &mut round.turn) {
+            *done = cohort.period_after(now).saturating_sub(1).max(*done);
+        }
+    }
+
     /// When the cohort of a round that is going on is due again, if it ever is.
     pub(super) fn due_after(&self, round: &Round, now: Duration) -> Option<Duration> {
         self.next_entry(round, now).map(|entry| entry.due)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Condition, Limits};
+use super::{Condition, Limits, Stretched};
 use crate::image::TagRef;
 
 /// How every tag and every host is doing.
@@ -42,4 +42,17 @@ pub struct HostStatus {
     pub tags: usize,
     /// How many of these have a condition.
     pub failing: usize,
+    /// What its budget makes of the shortest interval of its tags, if that is too short for it.
+    pub stretched: Option<Stretched>,
+    /// What is wrong with the host itself, or with the login there.
+    pub trouble: Option<HostTrouble>,
+}
+
+/// Trouble of a host, and so of many tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTrouble {
+    /// What it is, since when, and how many polls failed for it.
+    pub condition: Condition,
+    /// How long it is left alone; `None` while it is asked, as one whose login was rejected.
+    pub closed_for: Option<Duration>,
 }

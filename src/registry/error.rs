@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::auth::TokenTrouble;
 use super::clients::SetupError;
-use crate::image::TagRef;
+use crate::image::{Digest, TagRef};
 
 /// Why a tag could not be resolved. It concerns this tag alone, and nothing is forgotten for it (D17).
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,14 @@ pub enum Trouble {
         "{0} at /v2/ as no v2 registry does, and /v1/_ping is no v1 registry's either: see that host and port are right"
     )]
     NoRegistry(Answer),
+    /// The tag points to an index that cannot be read, so that nobody knows whether an image in it moved.
+    #[error("read the index {digest}: {trouble}")]
+    Index {
+        /// Which one.
+        digest: Digest,
+        /// What came in between.
+        trouble: Box<Trouble>,
+    },
 }
 
 /// What the user can do about a refusal.
@@ -210,6 +218,17 @@ pub enum Malformed {
     /// A manifest whose digest is another one at every look.
     #[error("is a schema 1 manifest, which has no stable digest: push the image again with a current tool")]
     Schema1,
+    /// Something else than the list of manifests that its media type promises.
+    #[error("is not an image index: {0}")]
+    NotAnIndex(String),
+    /// Bytes that were not asked for.
+    #[error("has the digest {got} and not {asked}, which was asked for")]
+    WrongDigest {
+        /// What was asked for.
+        asked: Digest,
+        /// What came.
+        got: Digest,
+    },
     /// Two media types for one body.
     #[error("contradicts itself: Content-Type says `{header}`, the manifest says `{body}`")]
     Contradiction {
@@ -232,31 +251,36 @@ impl Error {
     /// How long the registry wants us to wait, if it said so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match &self.trouble {
-            Trouble::TooManyRequests { retry_after, .. }
-            | Trouble::Token { reason: TokenTrouble::Refused { retry_after, .. }, .. } => *retry_after,
-            Trouble::Missing(_)
-            | Trouble::Denied { .. }
-            | Trouble::CredentialsRejected { .. }
-            | Trouble::Password { .. }
-            | Trouble::LoginUnsupported { .. }
-            | Trouble::Token { .. }
-            | Trouble::Refused(_)
-            | Trouble::Server(_)
-            | Trouble::Address { .. }
-            | Trouble::Setup(_)
-            | Trouble::Transport(_)
-            | Trouble::Redirect(_)
-            | Trouble::Malformed(_)
-            | Trouble::NoLongerV2(_)
-            | Trouble::NoRegistry(_) => None,
-        }
+        self.trouble.retry_after()
     }
 }
 
 // === impl Trouble ===
 
 impl Trouble {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests { retry_after, .. }
+            | Self::Token { reason: TokenTrouble::Refused { retry_after, .. }, .. } => *retry_after,
+            Self::Server(answer) => answer.retry_after,
+            Self::Index { trouble, .. } => trouble.retry_after(),
+            Self::Missing(_)
+            | Self::Denied { .. }
+            | Self::CredentialsRejected { .. }
+            | Self::Password { .. }
+            | Self::LoginUnsupported { .. }
+            | Self::Token { .. }
+            | Self::Refused(_)
+            | Self::Address { .. }
+            | Self::Setup(_)
+            | Self::Transport(_)
+            | Self::Redirect(_)
+            | Self::Malformed(_)
+            | Self::NoLongerV2(_)
+            | Self::NoRegistry(_) => None,
+        }
+    }
+
     /// A short, stable word for logs and conditions.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -277,6 +301,11 @@ impl Trouble {
             Self::Malformed(_) => "malformed",
             Self::NoLongerV2(_) => "no_longer_v2",
             Self::NoRegistry(_) => "no_registry",
+            // The tag is there, whatever became of the index.
+            Self::Index { trouble, .. } => match trouble.kind() {
+                "missing" => "index_missing",
+                kind => kind,
+            },
         }
     }
 
@@ -286,7 +315,10 @@ impl Trouble {
             Self::Missing(_) | Self::Refused(_) => true,
             Self::Malformed(malformed) => match malformed {
                 Malformed::TooLarge(_) | Malformed::NotAManifest(_) | Malformed::NotAnImageId(_) => true,
-                Malformed::Schema1 | Malformed::Contradiction { .. } => false,
+                Malformed::Schema1
+                | Malformed::Contradiction { .. }
+                | Malformed::NotAnIndex(_)
+                | Malformed::WrongDigest { .. } => false,
             },
             Self::Denied { .. }
             | Self::CredentialsRejected { .. }
@@ -300,7 +332,8 @@ impl Trouble {
             | Self::Transport(_)
             | Self::Redirect(_)
             | Self::NoLongerV2(_)
-            | Self::NoRegistry(_) => false,
+            | Self::NoRegistry(_)
+            | Self::Index { .. } => false,
         }
     }
 }

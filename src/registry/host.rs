@@ -15,7 +15,7 @@ use super::keychain::Login;
 use super::transport::PlainHttp;
 use super::verdict::Verdict;
 use super::{Settings, manifest};
-use crate::image::TagRef;
+use crate::image::{Digest, TagRef};
 
 mod ask;
 
@@ -84,6 +84,11 @@ impl Host {
     /// Where the manifest behind a tag is.
     pub(super) fn manifest_url(&self, tag: &TagRef) -> Result<Url, Trouble> {
         self.url(&format!("/v2/{}/manifests/{}", tag.repository(), tag.tag()))
+    }
+
+    /// Where the manifest with this digest is, in the repository of a tag.
+    pub(super) fn content_url(&self, tag: &TagRef, digest: &Digest) -> Result<Url, Trouble> {
+        self.url(&format!("/v2/{}/manifests/{digest}", tag.repository()))
     }
 
     /// Where a v2 registry says that it is one.

@@ -1,8 +1,10 @@
 //! One question: what does this tag point to?
 //!
 //! ```text
-//! Registries::resolve ─> probe (v2 or v1?) ─┬> v2 (HEAD or GET) ─┬> host (what was learnt) ─> transport (redirects, bounds)
-//!                                            └> v1 ──────────────┘     └─> keychain (user and password), auth (tokens)
+//! Registries::resolve ─> probe (v2 or v1?) ─┬> v2 (HEAD or GET) ─> contents (by digest, what is in an index)
+//!                                            └> v1   │               │
+//!                                                 └──┴─> host <──────┘ ─> transport (redirects, bounds)
+//!                           (what was learnt; keychain: user and password; auth: tokens)
 //! ```
 //! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 
@@ -18,10 +20,12 @@ mod answer;
 mod api;
 mod auth;
 mod clients;
+mod contents;
 mod error;
 mod failure;
 mod file;
 mod host;
+mod index;
 mod keychain;
 mod manifest;
 mod probe;

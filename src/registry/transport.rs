@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use tokio::time::Instant;
 
-use super::answer::{Answer, presentable, remark};
+use super::answer::{Answer, presentable, remark, wish};
 use super::error::{Malformed, Redirect, Trouble};
 use super::failure::explain;
 use super::{Gate, Settings};
@@ -157,7 +158,13 @@ impl Reply {
     /// What was said instead of an answer. A body that cannot be read does not change what its status says.
     pub(super) async fn answer(&mut self) -> Answer {
         let body = self.body(LARGEST_ERROR).await.unwrap_or_default();
-        Answer { status: self.status(), elsewhere: self.elsewhere.clone(), remark: remark(&body) }
+        let retry_after = wish(self.status(), self.headers(), &body, Timestamp::now());
+        Answer {
+            status: self.status(),
+            elsewhere: self.elsewhere.clone(),
+            remark: remark(&body),
+            retry_after,
+        }
     }
 
     /// The whole body. What is longer than `limit` is not read to its end.

@@ -2,12 +2,11 @@
 //!
 //! An unchanged tag costs one HEAD on a host that answers HEAD, and one GET on one that does not (invariant 4).
 
-use jiff::Timestamp;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
-use super::answer::retry_after;
+use super::contents::{Answered, look_into};
 use super::error::{Advice, Trouble};
 use super::host::Host;
 use super::transport::Reply;
@@ -16,7 +15,7 @@ use super::{Gate, Target, manifest};
 use crate::image::{Descriptor, Found};
 
 /// The specification asks for four megabytes at least; containers/image and distribution allow four binary ones.
-const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 
 /// What a HEAD brought.
 enum Headed {
@@ -24,16 +23,21 @@ enum Headed {
     Useless(Symptom, Reply),
 }
 
-/// What the tag points to now.
+/// What the tag points to now, and what is in it where that is wanted.
 pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
+    let answered = poll(host, target, gate).await?;
+    look_into(host, target, answered, gate).await
+}
+
+async fn poll(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Answered, Trouble> {
     let url = host.manifest_url(target.tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return get(host, url, target, gate).await.map(Found::from),
+        First::Get => return get(host, url, target, gate).await,
         First::Head => match head(host, url.clone(), target, gate).await? {
             Headed::Answered(manifest) => {
                 host.verdict().head_answered();
-                return Ok(manifest.into());
+                return Ok(Answered { manifest, body: None });
             }
             Headed::Useless(symptom, reply) if !host.verdict().wants_get(symptom) => {
                 return Err(refusal(reply).await);
@@ -41,9 +45,9 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let manifest = get(host, url, target, gate).await?;
+    let answered = get(host, url, target, gate).await?;
     host.verdict().get_answered(symptom, Instant::now());
-    Ok(manifest.into())
+    Ok(answered)
 }
 
 async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Headed, Trouble> {
@@ -55,30 +59,30 @@ async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Re
         },
         404 => Symptom::NotFound,
         400 | 405 | 406 => Symptom::NotAllowed,
-        500..=599 => Symptom::ServerError,
+        // Who wants to be left alone is not asked by GET in the same breath.
+        500..=599 if !reply.headers().contains_key(RETRY_AFTER) => Symptom::ServerError,
         _ => return Err(refusal(reply).await),
     };
     Ok(Headed::Useless(symptom, reply))
 }
 
-async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Descriptor, Trouble> {
+async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Answered, Trouble> {
     let mut reply = host.ask(Method::GET, url, target, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(refusal(reply).await);
     }
     let body = reply.body(LARGEST_MANIFEST).await?;
-    manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)
+    let manifest = manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)?;
+    Ok(Answered { manifest, body: Some(body) })
 }
 
 /// What a status means that is not the answer.
 pub(super) async fn refusal(mut reply: Reply) -> Trouble {
-    let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
-    let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
     let answer = reply.answer().await;
     match answer.status.as_u16() {
         401 | 403 => Trouble::Denied { answer, advice: Advice::None },
         404 => Trouble::Missing(answer),
-        429 => Trouble::TooManyRequests { answer, retry_after },
+        429 => Trouble::TooManyRequests { retry_after: answer.retry_after, answer },
         500..=599 => Trouble::Server(answer),
         _ => Trouble::Refused(answer),
     }

@@ -14,8 +14,10 @@ mod crash;
 mod documents;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod faults;
 mod first_start;
 mod main_job;
+mod platforms;
 mod polling;
 mod real_registry;
 mod registries;

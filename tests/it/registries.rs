@@ -123,7 +123,7 @@ fn a_certificate_nobody_vouches_for_is_no_image_and_the_message_names_the_way_ou
     registry.push("team/app", "latest", 1);
     let home = watches(&registry, "");
     let daemon = home.start();
-    let trouble = daemon.wait_for("tag_unresolved");
+    let trouble = daemon.wait_for("registry_backing_off");
     assert!(trouble["error"].as_str().unwrap().contains("ca_file"), "{trouble}");
     daemon.stop();
 }

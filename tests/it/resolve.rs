@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
 
 mod faults;
+mod indexes;
 mod login;
 mod protocol;
 mod tokens;

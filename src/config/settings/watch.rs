@@ -11,7 +11,7 @@ use super::super::section::At;
 use crate::controller::{
     BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Retry, RunPolicy, Strategy, Supersede, Trigger,
 };
-use crate::image::{Platforms, ReferenceError, TagRef};
+use crate::image::{ReferenceError, TagRef};
 
 /// What every build config of a watch keeps of its ended builds.
 const HISTORY: History = History { successful: 20, failed: 20 };
@@ -36,6 +36,7 @@ impl<'a> Watches<'a> {
     /// A trigger for each tag of a watch, the strategy's own first; empty if one of them cannot be used.
     pub(super) fn triggers(&mut self, watch: &Expanded<'a>, problems: &mut Problems) -> Vec<Trigger> {
         let paused = watch.keys.value(|keys| &keys.paused).unwrap_or(false);
+        let platforms = watch.keys.value(|keys| &keys.platforms).unwrap_or_default();
         let mut triggers: Vec<(Trigger, &Place)> = Vec::new();
         let mut refused = false;
         for image in &watch.images {
@@ -47,7 +48,8 @@ impl<'a> Watches<'a> {
             match triggers.iter().find(|(trigger, _)| trigger.tag == tag) {
                 Some((_, first)) => problems.push(same_tag(image, &tag, first)),
                 None => {
-                    triggers.push((Trigger { tag, named, paused, platforms: Platforms::All }, &image.place));
+                    let platforms = platforms.clone();
+                    triggers.push((Trigger { tag, named, paused, platforms }, &image.place));
                 }
             }
         }

@@ -65,6 +65,52 @@ fn a_wrong_value_is_told_with_what_to_write() {
             "main.toml:5: watch[0].paused: should be true or false, not text (\"yes\"); write it without quotes",
         ),
         (
+            "platforms = \"indx\"",
+            "main.toml:5: watch[0].platforms: is not a choice here (\"indx\"); did you mean \"index\"?",
+        ),
+        (
+            "platforms = \"linux/aarch64\"",
+            "main.toml:5: watch[0].platforms: should be a list of platforms (\"linux/aarch64\"); write [\"linux/arm64\"]",
+        ),
+        (
+            "platforms = true",
+            "main.toml:5: watch[0].platforms: should be \"all\", \"index\" or a list, not true or false (true); \
+             write \"all\", \"index\" or a list such as [\"linux/amd64\"]",
+        ),
+        (
+            "platforms = []",
+            "main.toml:5: watch[0].platforms: is an empty list ([]); write at least one element",
+        ),
+        (
+            "platforms = [\"linux/amd64\", \"linux\"]",
+            "main.toml:5: watch[0].platforms[1]: is not a platform (\"linux\"); \
+             write OS/ARCH or OS/ARCH/VARIANT, such as \"linux/amd64\"",
+        ),
+        (
+            "platforms = [\"unknown/unknown\"]",
+            "main.toml:5: watch[0].platforms[0]: is not a platform (\"unknown/unknown\"); \
+             write OS/ARCH or OS/ARCH/VARIANT, such as \"linux/amd64\"",
+        ),
+        (
+            "platforms = [\"amd64/linux\"]",
+            "main.toml:5: watch[0].platforms[0]: has its architecture before its system (\"amd64/linux\"); \
+             write \"linux/amd64\"",
+        ),
+        (
+            "platforms = [\"linux/arm64\", \"linux/arm64/v8\"]",
+            "main.toml:5: watch[0].platforms[1]: is linux/arm64 again (\"linux/arm64/v8\"); delete it",
+        ),
+        (
+            "platforms = [\"linux/amd65\"]",
+            "main.toml:5: warning: watch[0].platforms[0]: `amd65` is nothing that images are usually made for \
+             (\"linux/amd65\"); did you mean amd64?",
+        ),
+        (
+            "platforms = [\"plan9/amd64\"]",
+            "main.toml:5: warning: watch[0].platforms[0]: `plan9` is nothing that images are usually made for \
+             (\"plan9/amd64\"); nothing is built until an image has it",
+        ),
+        (
             "retry = 3",
             "main.toml:5: watch[0].retry: should be a table, not a number (3); write retry = { KEY = VALUE }",
         ),

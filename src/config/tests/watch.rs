@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{build_configs, loaded, problems};
 use crate::controller::{History, OnFirst, OnInterrupt, Retry, RunPolicy, Supersede};
+use crate::image::Platforms;
 
 #[test]
 fn a_watch_without_more_has_the_defaults_of_the_short_form() {
@@ -21,6 +22,36 @@ fn a_watch_without_more_has_the_defaults_of_the_short_form() {
     assert_eq!(config.timeout, Duration::from_hours(1));
     assert_eq!(config.history, History { successful: 20, failed: 20 });
     assert!(!config.triggers[0].paused);
+    assert_eq!(config.triggers[0].platforms, Platforms::All);
+}
+
+#[test]
+fn platforms_hold_for_every_trigger_of_a_watch_and_come_from_the_nearest_layer() {
+    let configs = build_configs(
+        r#"
+        [defaults]
+        run = ["make"]
+        platforms = ["linux/x86_64", "linux/arm"]
+        [template.t]
+        platforms = "index"
+        [[watch]]
+        images = ["debian:12", "golang:1"]
+        [[watch]]
+        image = "debian:12"
+        name = "two"
+        use = "t"
+        [[watch]]
+        image = "debian:12"
+        name = "three"
+        use = "t"
+        platforms = "all"
+        "#,
+    );
+    let listed = Platforms::These(vec!["linux/amd64".parse().unwrap(), "linux/arm".parse().unwrap()]);
+    assert!(configs[0].triggers.iter().all(|trigger| trigger.platforms == listed));
+    assert_eq!(configs[0].triggers.len(), 2);
+    assert_eq!(configs[1].triggers[0].platforms, Platforms::Index);
+    assert_eq!(configs[2].triggers[0].platforms, Platforms::All);
 }
 
 #[test]

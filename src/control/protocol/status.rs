@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, ImageId, TagRef};
+use super::{Build, Children, ConfigKey, Digest, ImageId, Platform, TagRef};
 
 /// Which part of the status is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,9 @@ pub struct Tag {
     /// It is on a v1 registry: it starts a build when it is first found, and never when it moves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fires_once: bool,
+    /// The manifest of each of its platforms, where the index was read.
+    #[serde(default, skip_serializing_if = "Children::is_empty")]
+    pub platforms: Children,
     /// Since when it points there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -148,6 +151,37 @@ pub struct Registry {
     /// Requests that may leave in a second; none for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<f64>,
+    /// How often its tags are looked at, if `requests_per_second` is too low for their intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretched: Option<Stretched>,
+    /// What is wrong with the registry itself, or with the login there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<RegistryTrouble>,
+}
+
+/// The shortest interval of a host's tags, which its budget does not bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretched {
+    /// As it is configured, in milliseconds.
+    pub wanted_ms: u64,
+    /// As it is kept, in milliseconds.
+    pub interval_ms: u64,
+}
+
+/// A trouble that many tags have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryTrouble {
+    /// A stable word for what is wrong: the `reason` of the log.
+    pub reason: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// How many looks were in vain.
+    pub count: u64,
+    /// What the last one brought.
+    pub message: String,
+    /// Until when the registry is left alone; none while it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_until: Option<Timestamp>,
 }
 
 /// An image, or a first build, that may not start yet.
@@ -158,8 +192,11 @@ pub struct Held {
     /// Whose image waits; none where the whole build config waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagRef>,
-    /// `paused`, `first_start` or `strategy_unresolved`.
+    /// `paused`, `first_start`, `strategy_unresolved` or `platform_missing`.
     pub reason: String,
+    /// The platforms that the image lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Platform>,
     /// Since when.
     pub since: Timestamp,
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::support::*;
 use crate::controller::*;
-use crate::image::{Digest, TagRef};
+use crate::image::{Children, Digest, Identity, Platforms, TagRef};
 
 /// Everything that was ever stored, and what came of it.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     pub(super) made: BTreeMap<BuildKey, Made>,
     /// What each trigger last fired for, swallowed or recorded.
     pub(super) settled: HashMap<TriggerKey, Settled>,
+    /// What is in every index that was ever pushed. What is not here is a single manifest.
+    pub(super) indexes: HashMap<Digest, Children>,
 }
 
 /// A build that was made.
@@ -37,7 +39,11 @@ pub(super) struct Made {
 /// What a trigger need not fire for any more, and why.
 pub(super) struct Settled {
     /// None on a v1 registry.
-    pub(super) digest: Option<Digest>,
+    digest: Option<Digest>,
+    /// What was in it when it was settled, and what came later and was no news.
+    least: Option<Children>,
+    /// And what was in those before it, where it was no news itself: a platform that vanished is no news when it returns.
+    most: Option<Children>,
     /// The build that has it; none if it was only recorded.
     pub(super) by: Option<BuildKey>,
 }
@@ -46,6 +52,7 @@ impl Ledger {
     /// Enters a transition that was decided under `settings` and stored.
     pub(super) fn enter(&mut self, transition: &Transition, settings: &Settings) {
         let new: BTreeSet<&BuildKey> = transition.specs.iter().map(|spec| &spec.build).collect();
+        let unread = self.unread();
         for spec in &transition.specs {
             self.number(spec);
         }
@@ -53,13 +60,40 @@ impl Ledger {
             self.write(record, &new);
         }
         for spec in &transition.specs {
-            self.check_spec(spec, settings);
+            self.check_spec(spec, &unread, settings);
         }
         for note in &transition.notes {
             self.read(note);
         }
+        self.check_followers(transition, settings);
         self.check_ends(transition);
         self.check_starts(transition, settings);
+    }
+
+    /// Whether nothing that `trigger` is for has changed since it settled something.
+    pub(super) fn is_settled(&self, config: &ConfigKey, trigger: &Trigger, newest: &Digest) -> bool {
+        let key = TriggerKey { config: config.clone(), tag: trigger.tag.clone() };
+        let settled = self.settled.get(&key).unwrap_or_else(|| panic!("{key} settled nothing"));
+        let children = self.indexes.get(newest);
+        let digest = settled.digest.as_ref();
+        digest.is_some_and(|digest| {
+            !is_news(&trigger.platforms, (newest, children), (digest, settled.most.as_ref()))
+        })
+    }
+
+    /// Whether an index lacks a platform that `trigger` is for.
+    pub(super) fn is_lacking(&self, trigger: &Trigger, newest: &Digest) -> bool {
+        let Platforms::These(wanted) = &trigger.platforms else { return false };
+        self.indexes
+            .get(newest)
+            .is_some_and(|index| wanted.iter().any(|platform| !index.contains_key(platform)))
+    }
+
+    /// Triggers that do not know what is in the index that they have stored: for these every move may be news.
+    fn unread(&self) -> BTreeSet<TriggerKey> {
+        let is_unread = |record: &TriggerRecord| record.stored.as_ref().is_some_and(is_unread);
+        let unread = self.records.triggers.iter().filter(|(_, record)| is_unread(record));
+        unread.map(|(key, _)| key.clone()).collect()
     }
 
     /// The newest build of a config.
@@ -117,7 +151,7 @@ impl Ledger {
     }
 
     /// Every reference is pinned and from one look at the state, and no trigger fires for what it has stored.
-    fn check_spec(&mut self, spec: &BuildSpec, settings: &Settings) {
+    fn check_spec(&mut self, spec: &BuildSpec, unread: &BTreeSet<TriggerKey>, settings: &Settings) {
         let key = &spec.build;
         let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
         self.check_pinned(&spec.base_image);
@@ -129,13 +163,23 @@ impl Ledger {
             let Cause::ImageChange { image, old_digest } = cause;
             self.check_pinned(image);
             let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
-            let settled = self.settled.get(&trigger).map(|settled| settled.digest.as_ref());
-            assert_ne!(Some(image.digest.as_ref()), settled, "{trigger} fires for what it has stored");
+            let settled = self.settled.get(&trigger);
+            let digest = settled.map(|settled| settled.digest.as_ref());
+            assert_ne!(Some(image.digest.as_ref()), digest, "{trigger} fires for what it has stored");
             assert!(
                 image.digest.is_some() || settled.is_none(),
                 "{trigger} fires on v1 and not for the first time"
             );
-            assert_eq!(old_digest.as_ref(), settled.flatten(), "{trigger} tells another old digest");
+            assert_eq!(old_digest.as_ref(), digest.flatten(), "{trigger} tells another old digest");
+            let read = settled.filter(|_| !unread.contains(&trigger) && !self.is_unread(&image.tag));
+            if let (Some(new), Some(settled)) = (image.digest.as_ref(), read)
+                && let Some(digest) = &settled.digest
+            {
+                let platforms = &config.trigger(&image.tag).unwrap().platforms;
+                let old = (digest, settled.least.as_ref());
+                let news = is_news(platforms, (new, self.indexes.get(new)), old);
+                assert!(news, "{trigger} fires for nothing that it is for");
+            }
             places.push(place(&image.tag));
         }
         assert!(!places.is_empty() && places.is_sorted_by(|a, b| a < b), "{key} has its causes out of order");
@@ -153,11 +197,51 @@ impl Ledger {
         assert_eq!(admitted.polled.image_id(), image.image_id, "{} is not from the one look", image.tag);
     }
 
+    fn is_unread(&self, tag: &TagRef) -> bool {
+        is_unread(&self.records.tags[tag].admitted().identity)
+    }
+
     fn settle(&mut self, config: &ConfigKey, tag: &TagRef, by: Option<&BuildKey>) {
         let Some(record) = self.records.tags.get(tag) else { return };
         let digest = record.admitted().identity.digest().cloned();
-        let trigger = TriggerKey { config: config.clone(), tag: tag.clone() };
-        self.settled.insert(trigger, Settled { digest, by: by.cloned() });
+        let least = digest.as_ref().and_then(|digest| self.indexes.get(digest).cloned());
+        let key = TriggerKey { config: config.clone(), tag: tag.clone() };
+        let before = self.settled.remove(&key).and_then(|before| before.most);
+        let most = match (&digest, &least, before) {
+            (Some(digest), Some(new), Some(old))
+                if !is_news(&Platforms::All, (digest, Some(new)), (digest, Some(&old))) =>
+            {
+                Some(old)
+            }
+            _ => least.clone(),
+        };
+        self.settled.insert(key, Settled { digest, least, most, by: by.cloned() });
+    }
+
+    /// A trigger may go along with a move that is no news to it, and only with such a one.
+    fn check_followers(&mut self, transition: &Transition, settings: &Settings) {
+        for record in &transition.records {
+            let Record::Trigger(key, Some(record)) = record else { continue };
+            let (Some(settled), Some(digest)) =
+                (self.settled.get_mut(key), record.stored.as_ref().and_then(Identity::digest))
+            else {
+                continue;
+            };
+            if settled.digest.as_ref() == Some(digest) {
+                continue;
+            }
+            let was = settled.digest.as_ref().unwrap_or_else(|| panic!("{key} leaves v1 and does not fire"));
+            let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
+            let platforms = &config.trigger(&key.tag).unwrap().platforms;
+            let new = self.indexes.get(digest);
+            let old = (was, settled.most.as_ref());
+            assert!(!is_news(platforms, (digest, new), old), "{key} goes along with what is news to it");
+            settled.digest = Some(digest.clone());
+            for known in [&mut settled.least, &mut settled.most].into_iter().flatten() {
+                known
+                    .extend(new.unwrap().iter().map(|(platform, digest)| (platform.clone(), digest.clone())));
+            }
+        }
     }
 
     fn read(&mut self, note: &Note) {
@@ -202,5 +286,27 @@ impl Ledger {
         let configs: BTreeSet<&ConfigKey> = running.iter().copied().collect();
         assert_eq!(configs.len(), running.len(), "a config has two builds running");
         assert!(started == 0 || running.len() <= settings.max_builds, "{} builds run", running.len());
+    }
+}
+
+fn is_unread(identity: &Identity) -> bool {
+    matches!(identity, Identity::Index { children: None, .. })
+}
+
+/// Whether the first of two images, each with what is in it, is news after the second.
+fn is_news(
+    platforms: &Platforms,
+    new: (&Digest, Option<&Children>),
+    old: (&Digest, Option<&Children>),
+) -> bool {
+    let moved = new.0 != old.0;
+    let (Some(new), Some(old)) = (new.1, old.1) else { return moved };
+    match platforms {
+        Platforms::Index => moved,
+        Platforms::All => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
+        Platforms::These(wanted) => {
+            let there = wanted.iter().filter_map(|platform| Some((platform, new.get(platform)?)));
+            there.into_iter().any(|(platform, digest)| old.get(platform) != Some(digest))
+        }
     }
 }

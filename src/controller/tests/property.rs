@@ -10,13 +10,15 @@ use proptest::strategy::Strategy;
 use super::ledger::Ledger;
 use super::support::*;
 use crate::controller::*;
-use crate::image::{ImageId, Polled};
+use crate::image::{Earlier, ImageId, Platforms, Polled};
 
 /// Something that happens. Numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Happening {
     See(usize, usize),
     SeeV1(usize, usize),
+    /// A tag, an index, whether it is read, and perhaps one before it that is read too.
+    SeeIndex(usize, usize, bool, Option<usize>),
     Miss(usize, bool),
     Load(u16),
     Accept(usize),
@@ -32,6 +34,15 @@ enum Happening {
 }
 
 const TAGS: [&str; 3] = ["debian", "node", "redis"];
+/// Attestations move, an image moves, platforms vanish and return.
+const INDEXES: [&[(&str, &str)]; 6] = [
+    &[("linux/amd64", "a"), ("linux/arm64", "b")],
+    &[("linux/amd64", "a"), ("linux/arm64", "b")],
+    &[("linux/amd64", "a"), ("linux/arm64", "c")],
+    &[("linux/amd64", "a")],
+    &[("linux/arm64", "b")],
+    &[],
+];
 const NAMES: [&str; 3] = ["app", "lib", "web"];
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -45,6 +56,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         12 => (0..3_usize, 0..4_usize).prop_map(|(tag, version)| See(tag, version)),
+        9 => (0..3_usize, 0..INDEXES.len(), prop::bool::weighted(0.8), prop::option::of(0..INDEXES.len()))
+            .prop_map(|(tag, index, is_read, earlier)| SeeIndex(tag, index, is_read, earlier)),
         3 => (0..3_usize, 0..3_usize).prop_map(|(tag, version)| SeeV1(tag, version)),
         2 => (0..3_usize, any::<bool>()).prop_map(|(tag, is_v2)| Miss(tag, is_v2)),
         3 => any::<u16>().prop_map(Load),
@@ -66,6 +79,12 @@ fn some_settings(bits: u16) -> Settings {
     let bit = |place: usize| bits >> place & 1 == 1;
     let config = |number: usize| {
         let config = watch(NAMES[number], &TAGS[..=number]);
+        let config = match bits.rotate_right(u32::try_from(number).unwrap()) % 5 {
+            0 | 1 => config,
+            2 => on(&Platforms::Index, config),
+            3 => on(&these(&["linux/arm64"]), config),
+            _ => on(&these(&["linux/amd64", "linux/arm64"]), config),
+        };
         let config = if bit(3 + number) { paused(config, &[TAGS[number]]) } else { config };
         BuildConfig {
             run_policy: if bit(6) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
@@ -106,6 +125,9 @@ impl Run {
             alive: BTreeSet::new(),
             now: dawn(),
         };
+        for (number, platforms) in INDEXES.iter().enumerate() {
+            run.ledger.indexes.insert(digest(&format!("index {number}")), children(platforms));
+        }
         run.wake();
         run
     }
@@ -124,6 +146,18 @@ impl Run {
         match happening {
             See(at, version) => {
                 let found = image(&version.to_string());
+                self.tell(&Event::Observed { tag: tag(TAGS[*at]), found });
+            }
+            SeeIndex(at, number, is_read, earlier) => {
+                let name = |number: usize| format!("index {number}");
+                let mut found = unread(&name(*number));
+                if *is_read {
+                    found = index(&name(*number), INDEXES[*number]);
+                    found.earlier = earlier.map(|earlier| Earlier {
+                        digest: digest(&name(earlier)),
+                        children: children(INDEXES[earlier]),
+                    });
+                }
                 self.tell(&Event::Observed { tag: tag(TAGS[*at]), found });
             }
             SeeV1(at, version) => {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::controller::*;
-use crate::image::{Descriptor, Digest, Found, Identity, Platforms, TagRef};
+use crate::image::{Children, Descriptor, Digest, Earlier, Found, Identity, Platforms, TagRef};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -30,6 +30,30 @@ pub(super) fn digest(version: &str) -> Digest {
 /// What a registry answers about a tag that points to `version`.
 pub(super) fn image(version: &str) -> Found {
     manifest(version).into()
+}
+
+/// What a look finds that does not look into the index `version`.
+pub(super) fn unread(version: &str) -> Found {
+    Descriptor { media_type: "application/vnd.oci.image.index.v1+json".into(), ..manifest(version) }.into()
+}
+
+/// What a look finds that does: a platform and a version each.
+pub(super) fn index(version: &str, platforms: &[(&str, &str)]) -> Found {
+    Found { children: Some(children(platforms)), ..unread(version) }
+}
+
+/// As [`index`], where the one before it was read too.
+pub(super) fn index_after(
+    version: &str,
+    platforms: &[(&str, &str)],
+    before: (&str, &[(&str, &str)]),
+) -> Found {
+    let earlier = Earlier { digest: digest(before.0), children: children(before.1) };
+    Found { earlier: Some(earlier), ..index(version, platforms) }
+}
+
+pub(super) fn children(platforms: &[(&str, &str)]) -> Children {
+    platforms.iter().map(|(platform, version)| (platform.parse().unwrap(), digest(version))).collect()
 }
 
 /// What names that manifest.
@@ -88,6 +112,18 @@ pub(super) fn paused(mut config: BuildConfig, tags: &[&str]) -> BuildConfig {
         trigger.paused |= tags.contains(&&*trigger.named);
     }
     config
+}
+
+/// `config` with every trigger for these platforms.
+pub(super) fn on(platforms: &Platforms, mut config: BuildConfig) -> BuildConfig {
+    for trigger in &mut config.triggers {
+        trigger.platforms = platforms.clone();
+    }
+    config
+}
+
+pub(super) fn these(platforms: &[&str]) -> Platforms {
+    Platforms::These(platforms.iter().map(|platform| platform.parse().unwrap()).collect())
 }
 
 pub(super) fn serial(config: BuildConfig) -> BuildConfig {
@@ -199,7 +235,12 @@ impl Mind {
 
     /// A look at a tag finds this version.
     pub(super) fn see(&mut self, name: &str, version: &str) -> Vec<Note> {
-        self.tell(&Event::Observed { tag: tag(name), found: image(version) })
+        self.find(name, image(version))
+    }
+
+    /// A look at a tag finds this.
+    pub(super) fn find(&mut self, name: &str, found: Found) -> Vec<Note> {
+        self.tell(&Event::Observed { tag: tag(name), found })
     }
 
     /// A look at a tag fails, and proves nothing about its host.

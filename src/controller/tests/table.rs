@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::controller::*;
+use crate::image::{Found, Identity, Image};
 
 /// Every combination of the values of several lists.
 macro_rules! every {
@@ -54,17 +55,21 @@ struct Row {
     record_next: bool,
     base: Base,
     others: Others,
+    /// It is for a platform that the image lacks.
+    lacks: bool,
 }
 
 fn verdict_by_the_book(row: &Row) -> Verdict {
-    use HoldReason::{FirstLook, FirstStart as Storm, Paused, StrategyUnresolved};
+    use HoldReason::{FirstLook, FirstStart as Storm, Paused, PlatformMissing, StrategyUnresolved};
     use Others::{Awaited, LookedAt, WaitedFor};
     use Verdict::{Fire, Hold, Nothing, Record};
     let held = matches!(row.first_start, FirstStart::Held(_));
     let records = row.on_first == OnFirst::Record || row.record_next;
     match (row.stored, row.paused, records, held, row.others, row.base) {
-        (Stored::Same, _, _, _, _, _) => Nothing,
+        (Stored::Same, true, _, _, _, _) => Nothing,
         (Stored::Nothing | Stored::Other, true, _, _, _, _) => Hold(Paused),
+        (_, false, _, _, _, _) if row.lacks => Hold(PlatformMissing),
+        (Stored::Same, false, _, _, _, _) => Nothing,
         (Stored::Other, false, _, _, _, Base::Unresolved) => Hold(StrategyUnresolved),
         (Stored::Other, false, _, _, _, Base::Resolved) => Fire,
         (Stored::Nothing, false, true, _, _, _) => Record,
@@ -85,7 +90,13 @@ impl Row {
             on_first: self.on_first,
             ..config
         };
+        let config = on(&these(&["linux/arm64"]), config);
         if self.paused { paused(config, &["lib"]) } else { config }
+    }
+
+    /// A single manifest lacks nothing.
+    fn found(&self) -> Found {
+        if self.lacks { index("A", &[("linux/amd64", "a")]) } else { image("A") }
     }
 
     fn records(&self) -> Records {
@@ -96,7 +107,9 @@ impl Row {
         let mut records = mind.controller.records().clone();
         let stored = match self.stored {
             Stored::Nothing => None,
-            Stored::Same => Some(identity("A")),
+            Stored::Same => {
+                Some(Image::new(&tag("lib"), self.found().polled, self.found().children).identity)
+            }
             Stored::Other => Some(identity("Z")),
         };
         let trigger = TriggerRecord { stored, record_next: self.record_next, ..TriggerRecord::default() };
@@ -115,7 +128,7 @@ impl Row {
             Others::Awaited => {}
             Others::WaitedFor => drop(mind.pass(PATIENCE)),
         }
-        match answer(&mind.see("lib", "A"), &mind) {
+        match answer(&mind.find("lib", self.found()), &mind) {
             Some(verdict) => verdict,
             None => self.why_silent(mind),
         }
@@ -136,7 +149,7 @@ impl Row {
 /// What `notes` say about `lib`, checked against what was stored with them.
 fn answer(notes: &[Note], mind: &Mind) -> Option<Verdict> {
     let stored = mind.trigger("app", "lib").cloned().unwrap_or_default();
-    let is_a = |found: Option<&crate::image::Identity>| assert_eq!(found, Some(&identity("A")));
+    let is_a = |found: Option<&Identity>| assert_eq!(found.and_then(Identity::digest), Some(&digest("A")));
     notes.iter().find_map(|note| {
         if let Note::TriggerFired { .. } = note {
             is_a(stored.stored.as_ref());
@@ -150,6 +163,11 @@ fn answer(notes: &[Note], mind: &Mind) -> Option<Verdict> {
             is_a(stored.pending.as_ref().map(|pending| &pending.identity));
             assert!(mind.builds().is_empty());
             Some(Verdict::Hold(*reason))
+        } else if let Note::TagHeld { platforms, .. } = note {
+            is_a(stored.pending.as_ref().map(|pending| &pending.identity));
+            assert!(mind.builds().is_empty());
+            assert_eq!(*platforms, ["linux/arm64".parse().unwrap()]);
+            Some(Verdict::Hold(HoldReason::PlatformMissing))
         } else {
             None
         }
@@ -167,14 +185,15 @@ fn every_look_at_a_tag_comes_to_what_the_table_says() {
         on_first in [OnFirst::Build, OnFirst::Record],
         record_next in [false, true],
         base in [Base::Resolved, Base::Unresolved],
-        others in [Others::LookedAt, Others::Awaited, Others::WaitedFor]
+        others in [Others::LookedAt, Others::Awaited, Others::WaitedFor],
+        lacks in [false, true]
         => {
-            let row = Row { stored, paused, first_start, on_first, record_next, base, others };
+            let row = Row { stored, paused, first_start, on_first, record_next, base, others, lacks };
             assert_eq!(row.verdict(), verdict_by_the_book(&row), "{row:?}");
             rows += 1;
         }
     );
-    assert_eq!(rows, 3 * 2 * 3 * 2 * 2 * 2 * 3);
+    assert_eq!(rows, 3 * 2 * 3 * 2 * 2 * 2 * 3 * 2);
 }
 
 // === What a build comes to when its attempt is over ===

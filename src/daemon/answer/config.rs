@@ -10,7 +10,7 @@ use crate::controller::{
     Build, BuildConfig, BuildKey, Controller, FirstStart, HoldReason, Phase, Release, Trigger, TriggerKey,
     TriggerRecord,
 };
-use crate::image::{Identity, TagRef};
+use crate::image::{Identity, Platform, TagRef};
 
 /// The build configs that are asked for, in the order of the configuration.
 #[must_use]
@@ -27,8 +27,7 @@ pub fn configs(controller: &Controller, query: &ConfigsQuery) -> Vec<Config> {
 /// (a first start is held), or it has a build, made after the last complete one.
 #[must_use]
 pub fn stale_since(controller: &Controller, config: &BuildConfig) -> Option<Timestamp> {
-    let waiting =
-        config.triggers.iter().filter_map(|trigger| waiting_since(controller, config, &trigger.tag));
+    let waiting = config.triggers.iter().filter_map(|trigger| waiting_since(controller, config, trigger));
     let complete = newest(controller, config, |phase| *phase == Phase::Complete);
     let complete = complete.map_or(0, |(key, _)| key.number);
     let later = controller.records().builds_of(&config.key).filter(|(key, _)| key.number > complete);
@@ -47,7 +46,14 @@ pub fn holds(controller: &Controller, config: &BuildConfig) -> Vec<Held> {
     let triggers = config.triggers.iter().filter_map(|trigger| {
         let pending = stored(controller, config, &trigger.tag)?.pending.as_ref()?;
         let reason = why_pending(controller, config, trigger)?;
-        Some(held(config, Some(trigger.tag.clone()), reason, pending.since))
+        let held = held(config, Some(trigger.tag.clone()), reason, pending.since);
+        match reason {
+            HoldReason::PlatformMissing => Some(Held { missing: missing(controller, trigger), ..held }),
+            HoldReason::Paused
+            | HoldReason::FirstStart
+            | HoldReason::FirstLook
+            | HoldReason::StrategyUnresolved => Some(held),
+        }
     });
     first_start.into_iter().chain(triggers).collect()
 }
@@ -140,25 +146,36 @@ fn stored<'a>(controller: &'a Controller, config: &BuildConfig, tag: &TagRef) ->
     controller.records().triggers.get(&key).map(|record| &**record)
 }
 
-fn waiting_since(controller: &Controller, config: &BuildConfig, tag: &TagRef) -> Option<Timestamp> {
-    let record = stored(controller, config, tag);
-    if let Some(pending) = record.and_then(|record| record.pending.as_ref()) {
-        return Some(pending.since);
-    }
-    let found = controller.records().tags.get(tag)?;
+fn waiting_since(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<Timestamp> {
+    let record = stored(controller, config, &trigger.tag);
     let known = record.and_then(|record| record.stored.as_ref());
-    known.is_none_or(|known| found.admitted().identity.differs_from(known)).then_some(found.since)
+    let is_news = |image: &Identity| known.is_none_or(|known| trigger.platforms.is_news(image, known));
+    if let Some(pending) = record.and_then(|record| record.pending.as_ref()) {
+        return is_news(&pending.identity).then_some(pending.since);
+    }
+    let found = controller.records().tags.get(&trigger.tag)?;
+    is_news(&found.admitted().identity).then_some(found.since)
 }
 
 /// Why a change waits; none if nothing stands in its way any more and the next tick takes it up.
 fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<HoldReason> {
-    let unresolved = !controller.records().tags.contains_key(&config.strategy.from);
-    match trigger.paused {
-        true => Some(HoldReason::Paused),
-        false => unresolved.then_some(HoldReason::StrategyUnresolved),
+    let tags = &controller.records().tags;
+    if trigger.paused {
+        Some(HoldReason::Paused)
+    } else if !missing(controller, trigger).is_empty() {
+        Some(HoldReason::PlatformMissing)
+    } else {
+        (!tags.contains_key(&config.strategy.from)).then_some(HoldReason::StrategyUnresolved)
     }
 }
 
+/// The platforms that `trigger` is for and that its image lacks.
+fn missing(controller: &Controller, trigger: &Trigger) -> Vec<Platform> {
+    let found = controller.records().tags.get(&trigger.tag);
+    found.map_or_else(Vec::new, |found| trigger.platforms.missing_in(&found.admitted().identity))
+}
+
 fn held(config: &BuildConfig, tag: Option<TagRef>, reason: HoldReason, since: Timestamp) -> Held {
-    Held { build_config: config.key.clone(), tag, reason: reason.as_str().to_owned(), since }
+    let (build_config, reason) = (config.key.clone(), reason.as_str().to_owned());
+    Held { build_config, tag, reason, missing: Vec::new(), since }
 }

@@ -127,6 +127,7 @@ fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_con
         image_id: image.and_then(|image| image.polled.image_id()),
         mutable: is_v1,
         fires_once: is_v1,
+        platforms: image.and_then(|image| image.identity.children().cloned()).unwrap_or_default(),
         since: record.map(|record| record.since),
         last_success: polled.last_success,
         next_poll: polled.next_poll,
@@ -151,6 +152,8 @@ fn registries(polling: &Polling, scope: &Scope<'_>) -> Vec<protocol::Registry> {
             in_flight: host.in_flight,
             max_connections: host.limits.max_connections,
             requests_per_second: host.limits.requests_per_second,
+            stretched: host.stretched,
+            trouble: host.trouble.clone(),
         })
     };
     polling.hosts.iter().filter_map(registry).collect()

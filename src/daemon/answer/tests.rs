@@ -93,7 +93,13 @@ impl World {
         let tags = self.controller.settings().build_configs.iter().flat_map(|config| config.triggers.iter());
         let tags = tags.map(|trigger| (trigger.tag.clone(), PolledTag::default())).collect();
         let limits = poll::Limits { max_connections: 2, requests_per_second: Some(2.0) };
-        let host = |host: &str| PolledHost { host: host.to_owned(), limits, in_flight: 1 };
+        let host = |host: &str| PolledHost {
+            host: host.to_owned(),
+            limits,
+            in_flight: 1,
+            stretched: None,
+            trouble: None,
+        };
         Polling { tags, hosts: vec![host("one.example"), host("two.example")] }
     }
 
@@ -318,6 +324,26 @@ fn a_condition_makes_its_tag_and_its_registry_fail() {
     let failing: Vec<usize> = status.registries.iter().map(|registry| registry.failing).collect();
     assert_eq!(failing, [1, 0]);
     assert!(status.draining);
+}
+
+#[test]
+fn the_trouble_of_a_registry_is_told_as_its_own() {
+    let world = World::new(vec![config("default/app", &[BASE]), config("default/web", &[OTHER])], 50);
+    let mut polling = world.polling();
+    let trouble = RegistryTrouble {
+        reason: "too_many_requests".to_owned(),
+        since: at(0),
+        count: 2,
+        message: "429".to_owned(),
+        closed_until: Some(at(30)),
+    };
+    let stretched = Stretched { wanted_ms: 60_000, interval_ms: 120_000 };
+    (polling.hosts[1].trouble, polling.hosts[1].stretched) = (Some(trouble.clone()), Some(stretched));
+    let facts = Facts { started: at(0), state_dir: "/s".into(), draining: false, store_trouble: None };
+    let status = status(&world.controller, &polling, &facts, &StatusQuery::default()).unwrap();
+    let told: Vec<_> =
+        status.registries.into_iter().map(|registry| (registry.trouble, registry.stretched)).collect();
+    assert_eq!(told, [(None, None), (Some(trouble), Some(stretched))]);
 }
 
 #[test]

@@ -79,6 +79,12 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
         ),
         (changed, "image_changed", "info"),
         (fired, "trigger_fired", "info"),
+        (
+            Note::IndexMoved { tag: tag(), digest: Some(digest(2)), old_digest: Some(digest(1)) },
+            "index_moved",
+            "info",
+        ),
+        (missing(), "tag_held", "warn"),
         (swallowed, "trigger_swallowed", "info"),
         (
             Note::TriggerRecorded { config: config(), tag: tag(), digest: Some(digest(1)) },
@@ -110,6 +116,11 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
     ]
 }
 
+fn missing() -> Note {
+    let platforms = ["linux/arm64", "linux/s390x"].map(|text| text.parse().unwrap()).to_vec();
+    Note::TagHeld { tag: tag(), digest: Some(digest(2)), platforms }
+}
+
 fn told(note: &Note) -> Map<String, Value> {
     let mut lines = capture::lines(|| narrate(note, Path::new("/var/lib/basewatch/builds")));
     assert_eq!(lines.len(), 1, "{note:?} is one line");
@@ -134,6 +145,13 @@ fn a_changed_image_is_told_with_both_digests_and_its_pinned_reference() {
     assert_eq!(line["digest"], digest(2).to_string());
     assert_eq!(line["old_digest"], digest(1).to_string());
     assert_eq!((&line["fan_out"], &line["held"]), (&json!(30), &json!(1)));
+}
+
+#[test]
+fn a_tag_that_is_held_tells_what_its_image_lacks() {
+    let line = told(&missing());
+    assert_eq!(line["platforms"], "linux/arm64, linux/s390x");
+    assert_eq!(line["registry"], "registry.example.com:5000");
 }
 
 #[test]

@@ -27,7 +27,7 @@ async fn status_tells_when_each_tag_is_polled_next() {
 #[tokio::test(start_paused = true)]
 async fn status_tells_what_is_wrong_since_when_and_how_often() {
     let script = Script::new(|tag, _| match tag.repository() {
-        "app-2" => (SLOWLY, trouble("timeout")),
+        "app-2" => (SLOWLY, trouble("denied")),
         _ => (SLOWLY, resolved()),
     });
     let running = start(Mode::Continuous, vec![host("registry.example.com", 10, NO_RATE)], script);
@@ -36,7 +36,7 @@ async fn status_tells_what_is_wrong_since_when_and_how_often() {
     let (failing, well): (Vec<_>, Vec<_>) =
         status.tags.into_iter().partition(|tag| tag.tag.repository() == "app-2");
     let condition = failing[0].condition.clone().unwrap();
-    assert_eq!(condition.trouble, trouble("timeout").unwrap_err());
+    assert_eq!(condition.trouble, trouble("denied").unwrap_err());
     assert_eq!(condition.count as usize, running.script.asked_of(&failing[0].tag).len());
     assert_eq!((condition.since, failing[0].last_success), (base(), None));
     assert!(well.iter().all(|tag| tag.condition.is_none() && tag.last_success == Some(base())));
@@ -46,6 +46,8 @@ async fn status_tells_what_is_wrong_since_when_and_how_often() {
         in_flight: 0,
         tags: 10,
         failing: 1,
+        stretched: None,
+        trouble: None,
     };
     assert_eq!(status.hosts, [expected]);
 }

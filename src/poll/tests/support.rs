@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::image::{Descriptor, Digest, Found, TagRef};
 use crate::poll::{
-    Command, HostPlan, Limits, Mode, Observation, Plan, Poller, Resolve, Status, TagPlan, Trouble,
+    Command, HostPlan, Limits, Mode, Observation, Plan, Poller, Resolve, Scope, Status, TagPlan, Trouble,
 };
 use crate::registry::{Depth, Gate, Known, Target};
 
@@ -49,7 +49,18 @@ pub(super) fn resolved() -> Result<Found, Trouble> {
 }
 
 pub(super) fn trouble(kind: &'static str) -> Result<Found, Trouble> {
-    Err(Trouble { kind, message: format!("registry answered: {kind}") })
+    Err(trouble_of(kind))
+}
+
+pub(super) fn trouble_of(kind: &'static str) -> Trouble {
+    let scope = match kind {
+        "server_error" => Scope::Server,
+        "timeout" | "exchange" => Scope::Exchange,
+        "dns" | "connect" | "tls" | Trouble::LIMIT => Scope::Host,
+        "credentials_rejected" => Scope::Login,
+        _ => Scope::Tag,
+    };
+    Trouble { kind, message: format!("registry answered: {kind}"), scope, retry_after: None }
 }
 
 /// One poll that reached the registry, after its permits.

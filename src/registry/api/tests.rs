@@ -5,7 +5,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn answer() -> Answer {
-    Answer { status: StatusCode::NOT_FOUND, elsewhere: None, remark: None }
+    Answer { status: StatusCode::NOT_FOUND, elsewhere: None, remark: None, retry_after: None }
 }
 
 fn pongs() -> [Pong; 4] {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::super::Gate;
-use super::super::answer::{presentable, retry_after};
+use super::super::answer::{Answer, presentable};
 use super::super::clients::Ways;
 use super::super::error::{Advice, Trouble};
 use super::super::failure::transport;
@@ -137,10 +137,7 @@ impl Fetcher {
         pass: Option<Pass<'_>>,
         shared: bool,
     ) -> Trouble {
-        let wait = reply.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
-        let retry_after = wait.and_then(|text| retry_after(text, Timestamp::now()));
-        let answer = reply.answer().await;
-        let (status, remark) = (answer.status, answer.remark);
+        let Answer { status, remark, retry_after, elsewhere: _ } = reply.answer().await;
         let reason = match (status, pass) {
             (StatusCode::UNAUTHORIZED, Some(pass)) if !shared => return pass.rejected(),
             // Who was let in before is known, and may only not see this repository.

@@ -24,7 +24,7 @@ use super::{Exec, Settings};
 use crate::controller::{
     AttemptRef, BuildKey, BuildSpec, Cause, ConfigKey, Ended, Event, Outcome, PinnedImage,
 };
-use crate::image::{Digest, TagRef};
+use crate::image::{Children, Digest, TagRef};
 use crate::logging::BuildOutput;
 
 /// Far more than anything here takes, also on a machine that is busy with something else.
@@ -144,6 +144,7 @@ fn image(tag: &str, content: &[u8]) -> PinnedImage {
         tag,
         digest: Some(digest),
         image_id: None,
+        platforms: Children::new(),
     }
 }
 

@@ -50,6 +50,18 @@ async fn the_first_check_waits_for_the_challenge_and_later_ones_send_the_login_a
 }
 
 #[tokio::test]
+async fn an_index_is_read_with_the_login() {
+    let registry = private_registry();
+    registry.push_platforms("app", "index", &[("linux/amd64", 1)], 1);
+    let file = password_file(PASSWORD);
+    let (tag, asker) = (registry.tag("app", "index"), Asker::with(with_login(&registry, &file)));
+    let target = Target { depth: Depth::Contents, ..target(&tag) };
+    let found = asker.registries.resolve(target, &asker.gate).await.unwrap();
+    assert_eq!(found.children.unwrap().len(), 1);
+    assert_eq!(requests_and_logins(&registry), (3, 2), "the challenge, the tag, the index");
+}
+
+#[tokio::test]
 async fn a_registry_that_asks_for_no_login_is_sent_none() {
     let registry = FakeRegistry::start();
     registry.push("app", "1", 1);

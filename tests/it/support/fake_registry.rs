@@ -21,6 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use basewatch::image::{Digest, ImageId, TagRef};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
@@ -171,6 +172,37 @@ impl FakeRegistry {
             children.join(",")
         );
         self.push_raw(repository, tag, OCI_INDEX, body.as_bytes())
+    }
+
+    /// Moves a tag to an index as buildx pushes it: an image of this seed for each platform, and an attestation for each
+    /// that is another for other `noise`.
+    pub(crate) fn push_platforms(
+        &self,
+        repository: &str,
+        tag: &str,
+        images: &[(&str, u64)],
+        noise: u64,
+    ) -> Digest {
+        let image = |(platform, seed): &(&str, u64)| {
+            let mut words = platform.split('/');
+            let mut platform = json!({ "os": words.next().unwrap(), "architecture": words.next().unwrap() });
+            if let Some(variant) = words.next() {
+                platform["variant"] = variant.into();
+            }
+            json!({ "mediaType": OCI_MANIFEST, "digest": child(&platform, *seed), "size": 500, "platform": platform })
+        };
+        let attestation = |(platform, seed): &(&str, u64)| {
+            json!({
+                "mediaType": OCI_MANIFEST,
+                "digest": Digest::sha256_of(format!("{platform} {seed} {noise}").as_bytes()),
+                "size": 566,
+                "annotations": { "vnd.docker.reference.type": "attestation-manifest" },
+                "platform": { "architecture": "unknown", "os": "unknown" },
+            })
+        };
+        let manifests: Vec<Value> = images.iter().map(image).chain(images.iter().map(attestation)).collect();
+        let body = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
+        self.push_raw(repository, tag, OCI_INDEX, body.to_string().as_bytes())
     }
 
     /// Moves a tag to whatever this is.
@@ -387,7 +419,7 @@ impl Inside {
         let mut rest = content.faults.iter_mut().enumerate().skip(seen);
         rest.find_map(|(place, (wanted, fault))| {
             let concerned = wanted == ANY || wanted == repository || *wanted == request.path;
-            concerned.then(|| fault.take_turn(&request.method)).flatten().map(|fault| (place, fault))
+            concerned.then(|| fault.take_turn(request)).flatten().map(|fault| (place, fault))
         })
     }
 }
@@ -395,6 +427,11 @@ impl Inside {
 /// `/v2/team/app/manifests/1` is about `team/app` and `1`.
 fn split(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix("/v2/")?.rsplit_once("/manifests/")
+}
+
+/// The digest of the image that an index has for a platform.
+fn child(platform: &Value, seed: u64) -> Digest {
+    Digest::sha256_of(format!("{platform} {seed}").as_bytes())
 }
 
 fn manifest(seed: &str) -> String {

@@ -2,6 +2,7 @@
 
 use crate::controller::tests::support::*;
 use crate::controller::*;
+use crate::image::Children;
 
 /// The words of a command after a build was made of it.
 fn filled<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -80,6 +81,7 @@ fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
         reference: pinned("node", "B").into(),
         digest: Some(digest("B")),
         image_id: None,
+        platforms: Children::new(),
     };
     let cause = Cause::ImageChange { image: image.clone(), old_digest: Some(digest("A")) };
     assert_eq!(spec.causes, [cause]);

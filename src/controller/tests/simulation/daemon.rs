@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::World;
+use super::world::TAGS;
 use crate::controller::tests::support::*;
 use crate::controller::*;
+use crate::image::Identity;
+use crate::registry::Known;
 
 /// One process: everything in it is gone after a crash.
 pub(super) struct Daemon {
@@ -17,6 +20,8 @@ pub(super) struct Daemon {
     pub(super) inbox: VecDeque<Event>,
     /// Effects of what was stored, which are yet to leave.
     pub(super) outbox: VecDeque<Effect>,
+    /// What the poller knows of each of [`TAGS`].
+    pub(super) known: [Option<Known>; 3],
 }
 
 /// An applied decision, the settings it was made under, and how to take it back.
@@ -31,8 +36,9 @@ impl Daemon {
     pub(super) fn wake(world: &mut World) -> Self {
         world.lives += 1;
         let controller = Controller::new(STORE, world.read_journal());
-        let mut daemon =
-            Self { life: world.lives, controller, inbox: VecDeque::new(), outbox: VecDeque::new() };
+        let known = TAGS.map(|name| known(controller.records().tags.get(&tag(name))?));
+        let (inbox, outbox) = (VecDeque::new(), VecDeque::new());
+        let mut daemon = Self { life: world.lives, controller, inbox, outbox, known };
         let load = Event::Load { settings: Arc::clone(&world.settings), after_loss: false };
         let group = daemon.decide(&[Event::Boot, load], world.now);
         world.commit(&group);
@@ -79,4 +85,11 @@ impl Daemon {
     pub(super) fn release(&mut self, group: Vec<Decided>) {
         self.outbox.extend(group.into_iter().flat_map(|decided| decided.transition.effects));
     }
+}
+
+/// What a start tells the poller of a tag.
+fn known(record: &TagRecord) -> Option<Known> {
+    let identity = &record.observed.identity;
+    let unread = matches!(identity, Identity::Index { children: None, .. });
+    identity.digest().map(|digest| Known { digest: digest.clone(), unread })
 }

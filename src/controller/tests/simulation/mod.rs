@@ -106,12 +106,10 @@ impl Simulation {
         }
     }
 
-    /// Somebody pushes an image, now and then an old one.
     fn push(&mut self) {
-        let tag = self.random.below(TAGS.len());
-        let version = self.random.below(4);
-        self.world.tags[tag] = version.to_string();
-        self.tell(|| format!("{} points to {version}", TAGS[tag]));
+        let at = self.random.below(TAGS.len());
+        self.world.push(at, &mut self.random);
+        self.tell(|| format!("{} points to {:?}", TAGS[at], self.world.tags[at]));
     }
 
     /// The poller looks at a tag; the answer waits in the inbox, and may be old when its turn comes.
@@ -119,7 +117,10 @@ impl Simulation {
         let at = self.random.below(TAGS.len());
         let event = match self.random.percent(15) {
             true => Event::Unresolved { tag: tag(TAGS[at]), is_v2: self.random.percent(50) },
-            false => self.world.observe(at),
+            false => {
+                let is_gone = self.random.percent(10);
+                self.world.observe(at, &mut self.daemon.known[at], is_gone)
+            }
         };
         self.tell(|| format!("a look: {event:?}"));
         self.daemon.inbox.push_back(event);

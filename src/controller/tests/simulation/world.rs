@@ -1,6 +1,6 @@
 //! What outlives a crash: the registry, the disk, the configuration, and now and then a build.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ use super::daemon::Decided;
 use crate::controller::tests::ledger::Ledger;
 use crate::controller::tests::support::*;
 use crate::controller::*;
+use crate::image::{Digest, Earlier, Found, Platforms, TagRef};
+use crate::registry::{Depth, Known};
 
 pub(super) const TAGS: [&str; 3] = ["debian", "node", "redis"];
 const NAMES: [&str; 3] = ["app", "lib", "web"];
 
 pub(super) struct World {
     pub(super) now: Now,
-    /// The version that each of [`TAGS`] points to.
-    pub(super) tags: [String; 3],
+    /// What each of [`TAGS`] points to.
+    pub(super) tags: [Found; 3],
     /// One line per stored transition: its records.
     journal: Vec<String>,
     /// The files that say what builds are given.
@@ -53,7 +55,7 @@ impl World {
         let limits = Settings { max_builds: random.between(1, 4), hold_above, ..settings([]) };
         let mut world = Self {
             now: dawn(),
-            tags: ["0", "0", "0"].map(str::to_owned),
+            tags: std::array::from_fn(|_| image("0")),
             journal: Vec::new(),
             files: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -86,6 +88,10 @@ impl World {
                 configured.config.run_policy =
                     if serial { RunPolicy::SerialLatestOnly } else { RunPolicy::Serial };
             }
+            4..6 => {
+                let trigger = random.below(configured.config.triggers.len());
+                configured.config.triggers[trigger].platforms = some_platforms(random);
+            }
             _ => {
                 let trigger = random.below(configured.config.triggers.len());
                 configured.config.triggers[trigger].paused ^= true;
@@ -99,9 +105,65 @@ impl World {
         self.now.mono += time;
     }
 
-    /// What a look at one of [`TAGS`] finds.
-    pub(super) fn observe(&self, at: usize) -> Event {
-        Event::Observed { tag: tag(TAGS[at]), found: image(&self.tags[at]) }
+    /// Somebody pushes an image, now and then an old one, or an index whose images, platforms or attestations differ.
+    pub(super) fn push(&mut self, at: usize, random: &mut Random) {
+        if at == 0 || random.percent(5) {
+            self.tags[at] = image(&random.below(4).to_string());
+            return;
+        }
+        let versions = ["linux/amd64", "linux/arm64"].map(|platform| (platform, random.below(6)));
+        let there = versions.iter().filter(|(_, version)| *version < 5);
+        // Mostly the same two versions of each: what moves is often an attestation alone.
+        let images: Vec<(&str, String)> =
+            there.map(|(platform, version)| (*platform, (version / 3).to_string())).collect();
+        let platforms: Vec<(&str, &str)> =
+            images.iter().map(|(platform, version)| (*platform, version.as_str())).collect();
+        let found = index(&format!("{images:?} {}", random.below(2)), &platforms);
+        let digest = found.polled.digest().unwrap().clone();
+        self.ledger.indexes.insert(digest, children(&platforms));
+        self.tags[at] = found;
+    }
+
+    /// What a tag points to now.
+    pub(super) fn digest(&self, at: usize) -> &Digest {
+        self.tags[at].polled.digest().unwrap()
+    }
+
+    /// What a look at one of [`TAGS`] finds for someone who knows so much. The index before it may be gone.
+    pub(super) fn observe(&self, at: usize, known: &mut Option<Known>, is_gone: bool) -> Event {
+        let mut found = self.tags[at].clone();
+        let digest = self.digest(at);
+        let moved = known.as_ref().is_some_and(|known| known.digest != *digest);
+        let is_unread = known.as_ref().is_none_or(|known| known.unread);
+        let is_read = match self.depth(&tag(TAGS[at])) {
+            Depth::Digest => false,
+            Depth::Moves => moved,
+            Depth::Contents => moved || is_unread,
+        };
+        let old = known.as_ref().filter(|known| moved && known.unread && !is_gone);
+        if is_read && found.children.is_some() {
+            found.earlier = old.map(|old| {
+                let children = self.ledger.indexes[&old.digest].clone();
+                Earlier { digest: old.digest.clone(), children }
+            });
+        } else {
+            found.children = None;
+        }
+        let is_index = self.ledger.indexes.contains_key(digest);
+        let unread = is_index && found.children.is_none() && (moved || is_unread);
+        *known = Some(Known { digest: digest.clone(), unread });
+        Event::Observed { tag: tag(TAGS[at]), found }
+    }
+
+    /// How far the poller looks, as the settings say.
+    fn depth(&self, tag: &TagRef) -> Depth {
+        let triggers = self.settings.build_configs.iter().filter_map(|config| config.trigger(tag));
+        let depth = triggers.map(|trigger| match trigger.platforms {
+            Platforms::Index => Depth::Digest,
+            Platforms::All => Depth::Moves,
+            Platforms::These(_) => Depth::Contents,
+        });
+        depth.max().unwrap_or_default()
     }
 
     /// The whole group reaches the disk: what builds are given first, then the records that name them.
@@ -226,6 +288,7 @@ impl Configured {
         let mut config = watch(name, &order[..random.between(1, 4)]);
         for trigger in &mut config.triggers {
             trigger.paused = random.percent(15);
+            trigger.platforms = some_platforms(random);
         }
         let config = BuildConfig {
             run_policy: if random.percent(40) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
@@ -239,10 +302,18 @@ impl Configured {
         Self { config, is_there: random.percent(90), was_removed: false, fails: random.percent(50) }
     }
 
-    /// The tags whose moves start a build of it.
-    pub(super) fn unpaused_tags(&self) -> BTreeSet<&str> {
-        let unpaused = self.config.triggers.iter().filter(|trigger| !trigger.paused);
-        unpaused.map(|trigger| &*trigger.named).collect()
+    /// The triggers that start a build of it.
+    pub(super) fn unpaused(&self) -> impl Iterator<Item = &Trigger> {
+        self.config.triggers.iter().filter(|trigger| !trigger.paused)
+    }
+}
+
+fn some_platforms(random: &mut Random) -> Platforms {
+    match random.below(8) {
+        0..4 => Platforms::All,
+        4 => Platforms::Index,
+        5 => these(&["linux/arm64"]),
+        _ => these(&["linux/amd64", "linux/arm64"]),
     }
 }
 

@@ -65,6 +65,7 @@ async fn one_of_many_fetches_and_all_have_what_it_brings_failure_too() {
         status: reqwest::StatusCode::UNAUTHORIZED,
         elsewhere: None,
         remark: None,
+        retry_after: None,
     };
     let trouble = Trouble::Denied { answer, advice: Advice::None };
     let all = join_all((0..32).map(|_| flights.join("key", fetch(Err(trouble.clone()))))).await;

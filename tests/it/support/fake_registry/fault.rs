@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use basewatch::image::Digest;
 use futures_util::stream;
 use tokio::sync::watch;
 
@@ -16,6 +17,7 @@ use super::{Recorded, Reply, value};
 pub(crate) struct Fault {
     what: What,
     method: Option<Method>,
+    digest: Option<Digest>,
     turns: Option<usize>,
 }
 
@@ -127,6 +129,12 @@ impl Fault {
         self
     }
 
+    /// Concerns one manifest only.
+    pub(crate) fn of(mut self, digest: &Digest) -> Self {
+        self.digest = Some(digest.clone());
+        self
+    }
+
     /// Ends by itself after so many requests.
     pub(crate) fn times(mut self, turns: usize) -> Self {
         self.turns = Some(turns);
@@ -134,8 +142,12 @@ impl Fault {
     }
 
     /// A copy for this request, if it is concerned.
-    pub(super) fn take_turn(&mut self, method: &Method) -> Option<Self> {
-        if self.method.as_ref().is_some_and(|wanted| wanted != method) || self.turns == Some(0) {
+    pub(super) fn take_turn(&mut self, request: &Recorded) -> Option<Self> {
+        let is_of = |digest: &Digest| request.path.ends_with(&digest.to_string());
+        if self.method.as_ref().is_some_and(|wanted| *wanted != request.method)
+            || !self.digest.as_ref().is_none_or(is_of)
+            || self.turns == Some(0)
+        {
             return None;
         }
         self.turns = self.turns.map(|left| left - 1);
@@ -207,7 +219,7 @@ impl Fault {
 
 impl From<What> for Fault {
     fn from(what: What) -> Self {
-        Self { what, method: None, turns: None }
+        Self { what, method: None, digest: None, turns: None }
     }
 }
 

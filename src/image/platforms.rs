@@ -1,0 +1,59 @@
+//! Which change of a multi-platform image counts (D13).
+
+use super::{Children, Digest, Identity, Platform};
+
+/// Which change of an index counts for a trigger. A single manifest is its own digest, whatever is written here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Platforms {
+    /// That of any real platform: attestations and annotations may move.
+    #[default]
+    All,
+    /// Any: the digest of the index itself.
+    Index,
+    /// That of one of these.
+    These(Vec<Platform>),
+}
+
+impl Platforms {
+    /// Whether `new` is news to a trigger that has `stored`.
+    #[must_use]
+    pub fn is_news(&self, new: &Identity, stored: &Identity) -> bool {
+        match self {
+            Self::All => new.differs_from(stored),
+            Self::Index => new.moved_from(stored),
+            Self::These(wanted) => match (new.children(), stored.children()) {
+                (Some(new), Some(old)) => wanted.iter().any(|platform| changed(platform, new, old)),
+                (Some(_) | None, Some(_) | None) => new.moved_from(stored),
+            },
+        }
+    }
+
+    /// The wanted platforms that `image` does not have. Of an image that nobody looked into none is known to be missing.
+    #[must_use]
+    pub fn missing_in(&self, image: &Identity) -> Vec<Platform> {
+        match (self, image.children()) {
+            (Self::These(wanted), Some(children)) => {
+                let is_missing = |platform: &&Platform| chosen(platform, children).is_empty();
+                wanted.iter().filter(is_missing).cloned().collect()
+            }
+            (Self::These(_), None) | (Self::All | Self::Index, _) => Vec::new(),
+        }
+    }
+}
+
+/// Manifests are compared and not names: `linux/arm64` that is called `linux/arm64/v8` from now on is the same image.
+fn changed(wanted: &Platform, new: &Children, old: &Children) -> bool {
+    let old = chosen(wanted, old);
+    chosen(wanted, new).iter().any(|digest| !old.contains(digest))
+}
+
+/// The manifests for a platform. Those that name none may be for any, so they count where no other is for it.
+fn chosen<'a>(wanted: &Platform, children: &'a Children) -> Vec<&'a Digest> {
+    let meant = |wanted: &dyn Fn(&Platform) -> bool| -> Vec<&'a Digest> {
+        children.iter().filter(|(platform, _)| wanted(platform)).map(|(_, digest)| digest).collect()
+    };
+    match meant(&|platform| wanted.means(platform)) {
+        none if none.is_empty() => meant(&|platform| !platform.is_named()),
+        some => some,
+    }
+}

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::spawn_local;
 
 use crate::controller::{Controller, Event, Records, TriggerKey};
 use crate::image::{Identity, Image, Platforms, Polled, TagRef};
@@ -65,6 +65,9 @@ pub enum Ending {
 
 /// Runs the daemon until `stop` says so. Its first word drains, its second ends the builds that still run.
 ///
+/// It must be awaited in a [`LocalRuntime`](tokio::runtime::LocalRuntime). It runs as tasks of that: what the runtime
+/// itself waits for, or a `LocalSet`, is woken by the connections' tasks by way of the kernel, at each answer.
+///
 /// # Errors
 /// If the state cannot be opened, a certificate file cannot be read, or the control socket cannot be bound.
 pub async fn run(
@@ -72,8 +75,13 @@ pub async fn run(
     options: Options,
     stop: mpsc::Receiver<()>,
 ) -> anyhow::Result<Ending> {
-    let local = LocalSet::new();
-    local.run_until(async { Box::pin(start(settings, options, stop)).await }).await
+    match spawn_local(start(settings, options, stop)).await {
+        Ok(ending) => ending,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(error.into()),
+        },
+    }
 }
 
 /// Everything is built, in the order in which it depends on one another.
@@ -115,7 +123,7 @@ async fn start(
     let wall = Timestamp::now;
     let poller =
         Poller { plan, mode, resolver: Arc::new(registries), wall, observations, commands: commands_in };
-    tokio::task::spawn_local(poller.run());
+    spawn_local(poller.run());
     let inbox = Inbox {
         stop,
         questions: questions_in,

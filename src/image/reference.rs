@@ -69,6 +69,12 @@ impl TagRef {
         &self.text
     }
 
+    /// `text`, which named this tag, to be kept: without memory of its own if it is the one spelling.
+    #[must_use]
+    pub fn named(&self, text: &str) -> Arc<str> {
+        if *self.text == *text { Arc::clone(&self.text) } else { text.into() }
+    }
+
     /// The immutable reference to what this tag pointed to when it had `digest` (F30).
     #[must_use]
     pub fn pinned(&self, digest: &Digest) -> String {

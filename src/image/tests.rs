@@ -425,8 +425,8 @@ fn the_children_of_an_index_survive_being_written_and_read() {
 fn f43_an_image_on_a_v1_registry_is_its_tag() {
     let tag: TagRef = "registry.test/app:1".parse().unwrap();
     let polled = Polled::V1(ImageId::from_hex(&"a1".repeat(32)).unwrap());
-    let image = Image::new(&tag, polled.clone(), None);
-    assert_eq!((&*image.reference, image.identity), ("registry.test/library/app:1", Identity::V1Tag));
+    let image = Image::new(polled.clone(), None);
+    assert_eq!((&*image.reference(&tag), image.identity), ("registry.test/library/app:1", Identity::V1Tag));
     assert_eq!(
         (polled.digest(), polled.image_id().unwrap().to_string()),
         (None, format!("v1id:{}", "a1".repeat(32)))
@@ -445,8 +445,8 @@ fn an_image_is_pinned_to_what_was_polled() {
     for (media_type, is_index) in media_types {
         let manifest = Descriptor { digest: digest("A"), media_type: media_type.into(), accept_version: 1 };
         let polled = Polled::Manifest(manifest);
-        let image = Image::new(&tag, polled.clone(), None);
-        assert_eq!(&*image.reference, format!("registry.test/app@{}", digest("A")));
+        let image = Image::new(polled.clone(), None);
+        assert_eq!(&*image.reference(&tag), format!("registry.test/app@{}", digest("A")));
         assert_eq!(image.polled, polled);
         assert_eq!(image.identity, if is_index { unread_index("A") } else { single("A") });
     }

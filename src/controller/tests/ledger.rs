@@ -37,6 +37,7 @@ pub(super) struct Made {
 }
 
 /// What a trigger need not fire for any more, and why.
+#[derive(Clone)]
 pub(super) struct Settled {
     /// None on a v1 registry.
     digest: Option<Digest>,
@@ -206,7 +207,14 @@ impl Ledger {
         let digest = record.admitted().identity.digest().cloned();
         let least = digest.as_ref().and_then(|digest| self.indexes.get(digest).cloned());
         let key = TriggerKey { config: config.clone(), tag: tag.clone() };
-        let before = self.settled.remove(&key).and_then(|before| before.most);
+        let before = self.settled.remove(&key);
+        if let (None, Some(before)) = (&digest, before.as_ref().filter(|before| before.digest.is_some())) {
+            // What seems to be v1 now is no news to what was v2, and takes nothing from it (D10).
+            let kept = Settled { by: by.cloned(), ..before.clone() };
+            self.settled.insert(key, kept);
+            return;
+        }
+        let before = before.and_then(|before| before.most);
         let most = match (&digest, &least, before) {
             (Some(digest), Some(new), Some(old))
                 if !is_news(&Platforms::All, (digest, Some(new)), (digest, Some(&old))) =>

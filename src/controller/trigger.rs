@@ -101,7 +101,7 @@ impl<'a> Look<'a> {
             None => true,
         };
         let record_next = stored.is_some_and(|record| record.record_next);
-        if trigger.paused {
+        if self.is_paused(config, trigger) {
             Verdict::Hold(HoldReason::Paused)
         } else if first && (record_next || config.on_first == OnFirst::Record) {
             Verdict::Record
@@ -116,6 +116,10 @@ impl<'a> Look<'a> {
         }
     }
 
+    fn is_paused(&self, config: &BuildConfig, trigger: &Trigger) -> bool {
+        self.controller.pause_on(&config.key, &trigger.tag).is_some()
+    }
+
     fn first_start_held(&self, config: &BuildConfig) -> bool {
         let record = self.controller.records.configs.get(&config.key);
         record.is_some_and(|record| matches!(record.first_start, FirstStart::Held(_)))
@@ -127,7 +131,9 @@ impl<'a> Look<'a> {
         let controller = self.controller;
         let is_fresh = |tag: &TagRef| self.fresh.is_some_and(|(fresh, _)| fresh == tag);
         let unseen = |trigger: &Trigger| {
-            !trigger.paused && !is_fresh(&trigger.tag) && !controller.looked.contains(&trigger.tag)
+            !is_fresh(&trigger.tag)
+                && !controller.looked.contains(&trigger.tag)
+                && !self.is_paused(config, trigger)
         };
         controller.patience.is_some() && config.triggers.iter().any(unseen)
     }
@@ -152,7 +158,7 @@ impl<'a> Look<'a> {
                     tag: weighed.key.tag.clone(),
                     digest,
                 });
-                TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() }
+                old.settled(weighed.image.identity.clone())
             }
             Verdict::Nothing => TriggerRecord { pending: None, ..old.clone() },
             Verdict::Hold(_) | Verdict::Fire => old.clone(),
@@ -175,8 +181,8 @@ impl<'a> Look<'a> {
         let firing = Firing { config, base, causes };
         let build = self.make(&firing, t);
         for weighed in weighed {
-            let new =
-                TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() };
+            let old = weighed.stored.cloned().unwrap_or_default();
+            let new = old.settled(weighed.image.identity.clone());
             if weighed.verdict != Verdict::Nothing && !weighed.is_cause() {
                 t.notes.push(Note::TriggerSwallowed {
                     config: config.key.clone(),

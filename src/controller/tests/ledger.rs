@@ -129,6 +129,7 @@ impl Ledger {
             self.check_pinned(image);
             let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
             let settled = self.settled.get(&trigger).map(|settled| &settled.digest);
+            assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
             assert_ne!(image.digest.as_ref(), settled, "{trigger} fires for what it has stored");
             assert_eq!(old_digest.as_ref(), settled, "{trigger} tells another old digest");
             places.push(place(&image.tag));
@@ -137,6 +138,12 @@ impl Ledger {
         for trigger in &config.triggers {
             self.settle(&key.config, &trigger.tag, Some(key));
         }
+    }
+
+    /// Whether a trigger is held back, or all builds of its config are.
+    fn is_paused(&self, trigger: &TriggerKey) -> bool {
+        let own = self.records.triggers.get(trigger).is_some_and(|record| record.pause.is_some());
+        own || self.records.configs.get(&trigger.config).is_some_and(|record| record.pause.is_some())
     }
 
     fn check_pinned(&self, image: &PinnedImage) {

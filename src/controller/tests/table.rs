@@ -30,6 +30,17 @@ enum Others {
     WaitedFor,
 }
 
+/// What was said of pausing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pause {
+    None,
+    Config,
+    Command,
+    AllBuilds,
+    /// By command, after the configuration paused it.
+    Resumed,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Base {
     Resolved,
@@ -48,7 +59,7 @@ enum Verdict {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     stored: Stored,
-    paused: bool,
+    pause: Pause,
     first_start: FirstStart,
     on_first: OnFirst,
     record_next: bool,
@@ -62,18 +73,32 @@ fn verdict_by_the_book(row: &Row) -> Verdict {
     use Verdict::{Fire, Hold, Nothing, Record};
     let held = matches!(row.first_start, FirstStart::Held(_));
     let records = row.on_first == OnFirst::Record || row.record_next;
-    match (row.stored, row.paused, records, held, row.others, row.base) {
+    match (row.stored, row.pause, records, held, row.others, row.base) {
         (Stored::Same, _, _, _, _, _) => Nothing,
-        (Stored::Nothing | Stored::Other, true, _, _, _, _) => Hold(Paused),
-        (Stored::Other, false, _, _, _, Base::Unresolved) => Hold(StrategyUnresolved),
-        (Stored::Other, false, _, _, _, Base::Resolved) => Fire,
-        (Stored::Nothing, false, true, _, _, _) => Record,
-        (Stored::Nothing, false, false, true, _, _) => Hold(Storm),
-        (Stored::Nothing, false, false, false, Awaited, _) => Hold(FirstLook),
-        (Stored::Nothing, false, false, false, LookedAt | WaitedFor, Base::Unresolved) => {
-            Hold(StrategyUnresolved)
+        (Stored::Nothing | Stored::Other, Pause::Config | Pause::Command | Pause::AllBuilds, _, _, _, _) => {
+            Hold(Paused)
         }
-        (Stored::Nothing, false, false, false, LookedAt | WaitedFor, Base::Resolved) => Fire,
+        (Stored::Other, Pause::None | Pause::Resumed, _, _, _, Base::Unresolved) => Hold(StrategyUnresolved),
+        (Stored::Other, Pause::None | Pause::Resumed, _, _, _, Base::Resolved) => Fire,
+        (Stored::Nothing, Pause::None | Pause::Resumed, true, _, _, _) => Record,
+        (Stored::Nothing, Pause::None | Pause::Resumed, false, true, _, _) => Hold(Storm),
+        (Stored::Nothing, Pause::None | Pause::Resumed, false, false, Awaited, _) => Hold(FirstLook),
+        (
+            Stored::Nothing,
+            Pause::None | Pause::Resumed,
+            false,
+            false,
+            LookedAt | WaitedFor,
+            Base::Unresolved,
+        ) => Hold(StrategyUnresolved),
+        (
+            Stored::Nothing,
+            Pause::None | Pause::Resumed,
+            false,
+            false,
+            LookedAt | WaitedFor,
+            Base::Resolved,
+        ) => Fire,
     }
 }
 
@@ -85,7 +110,10 @@ impl Row {
             on_first: self.on_first,
             ..config
         };
-        if self.paused { paused(config, &["lib"]) } else { config }
+        match self.pause {
+            Pause::Config | Pause::Resumed => paused(config, &["lib"]),
+            Pause::None | Pause::Command | Pause::AllBuilds => config,
+        }
     }
 
     fn records(&self) -> Records {
@@ -110,6 +138,15 @@ impl Row {
     /// Looks at `lib`, which points to `A`, and reads the verdict from what the controller does.
     fn verdict(&self) -> Verdict {
         let mut mind = Mind::over(self.records(), settings([self.config()]));
+        match self.pause {
+            Pause::None | Pause::Config => {}
+            Pause::Command => drop(mind.pause("app", &["lib"])),
+            Pause::Resumed => drop(mind.resume("app", &["lib"])),
+            Pause::AllBuilds => {
+                let what = Pausable { triggers: Vec::new(), configs: vec![app("app")] };
+                mind.tell(&Event::Pause { what, reason: None, until: None });
+            }
+        }
         match self.others {
             Others::LookedAt => drop(mind.miss("other")),
             Others::Awaited => {}
@@ -162,19 +199,19 @@ fn every_look_at_a_tag_comes_to_what_the_table_says() {
     let mut rows = 0;
     every!(
         stored in [Stored::Nothing, Stored::Same, Stored::Other],
-        paused in [false, true],
+        pause in [Pause::None, Pause::Config, Pause::Command, Pause::AllBuilds, Pause::Resumed],
         first_start in [FirstStart::None, held, FirstStart::Released],
         on_first in [OnFirst::Build, OnFirst::Record],
         record_next in [false, true],
         base in [Base::Resolved, Base::Unresolved],
         others in [Others::LookedAt, Others::Awaited, Others::WaitedFor]
         => {
-            let row = Row { stored, paused, first_start, on_first, record_next, base, others };
+            let row = Row { stored, pause, first_start, on_first, record_next, base, others };
             assert_eq!(row.verdict(), verdict_by_the_book(&row), "{row:?}");
             rows += 1;
         }
     );
-    assert_eq!(rows, 3 * 2 * 3 * 2 * 2 * 2 * 3);
+    assert_eq!(rows, 3 * 5 * 3 * 2 * 2 * 2 * 3);
 }
 
 // === What a build comes to when its attempt is over ===

@@ -4,5 +4,6 @@ mod attempts;
 mod firing;
 mod first_start;
 mod memory;
+mod pause;
 mod queue;
 mod spec;

@@ -69,7 +69,7 @@ impl Simulation {
     /// What each unpaused tag of a config points to now was built, or was recorded where that was asked for.
     fn check_config(&self, configured: &Configured) {
         let key = &configured.config.key;
-        for name in configured.unpaused_tags() {
+        for name in configured.unpaused_tags(&self.daemon.controller) {
             let trigger = TriggerKey { config: key.clone(), tag: tag(name) };
             let settled = self.world.ledger.settled.get(&trigger);
             let settled = settled.unwrap_or_else(|| panic!("{trigger} settled nothing"));
@@ -115,7 +115,7 @@ impl Simulation {
             image
         });
         for image in causes.chain([&spec.base_image]) {
-            if configured.unpaused_tags().contains(&*image.named) {
+            if configured.unpaused_tags(&self.daemon.controller).contains(&*image.named) {
                 let at = TAGS.iter().position(|tag| *tag == &*image.named).unwrap();
                 assert_eq!(image.digest, Some(digest(&self.world.tags[at])), "{build} is stale");
             }

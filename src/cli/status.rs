@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::output::Show;
 use super::style::{Style, Tone, harmless, or_dash, short};
 use super::table::Table;
-use super::{Exit, Global, builds, client};
+use super::{Exit, Global, builds, client, pause};
 use crate::control::protocol::{self, Condition, ConditionKind, Held, Registry, StatusQuery, Tag, Totals};
 
 /// Which part of the status is wanted.
@@ -31,6 +31,7 @@ impl Show for protocol::Status {
             conditions(&self.tags),
             registries(&self.registries, style),
             held(&self.held, style),
+            pause::table(&self.paused, style),
             builds::table(&self.builds, style),
         ];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::output::Show;
 use super::style::{FIRES_ONCE, Style, Tone, harmless, or_dash, short_image, span};
 use super::table::Table;
-use super::{Exit, Global, builds, client};
+use super::{Exit, Global, builds, client, pause};
 use crate::control::protocol::{
     self, Condition, ConditionKind, Held, Registry, RegistryTrouble, StatusQuery, Stretched, Tag, Totals,
 };
@@ -35,6 +35,7 @@ impl Show for protocol::Status {
             registries(&self.registries, style),
             troubles(&self.registries, style),
             held(&self.held, style),
+            pause::table(&self.paused, style),
             builds::table(&self.builds, style),
         ];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();

@@ -164,6 +164,7 @@ impl Ledger {
             let Cause::ImageChange { image, old_digest } = cause;
             self.check_pinned(image);
             let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
+            assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
             let settled = self.settled.get(&trigger);
             let digest = settled.map(|settled| settled.digest.as_ref());
             assert_ne!(Some(image.digest.as_ref()), digest, "{trigger} fires for what it has stored");
@@ -187,6 +188,12 @@ impl Ledger {
         for trigger in &config.triggers {
             self.settle(&key.config, &trigger.tag, Some(key));
         }
+    }
+
+    /// Whether a trigger is held back, or all builds of its config are.
+    fn is_paused(&self, trigger: &TriggerKey) -> bool {
+        let own = self.records.triggers.get(trigger).is_some_and(|record| record.pause.is_some());
+        own || self.records.configs.get(&trigger.config).is_some_and(|record| record.pause.is_some())
     }
 
     fn check_pinned(&self, image: &PinnedImage) {

@@ -330,7 +330,7 @@ fn a_ca_file_whose_content_changed_is_read_again() {
         ca_file.display()
     ));
     let daemon = home.start();
-    daemon.wait_for("tag_unresolved");
+    daemon.wait_for("registry_backing_off");
     fs::copy(registry.ca_file(), &ca_file).unwrap();
     reload(&home);
     finished(&daemon, "default/app-1");

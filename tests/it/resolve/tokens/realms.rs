@@ -96,9 +96,9 @@ async fn a_wrong_password_is_tried_once_and_parked_until_its_file_changes() {
 }
 
 #[tokio::test]
-async fn a_login_that_nobody_took_yet_is_parked_by_a_401_and_by_a_403_and_by_no_trouble_of_the_server() {
+async fn a_login_that_nobody_took_yet_is_parked_by_a_401_and_by_nothing_else() {
     for (status, kind, requests) in
-        [(401, "credentials_rejected", 1), (403, "credentials_rejected", 1), (503, "server_error", 2)]
+        [(401, "credentials_rejected", 1), (403, "denied", 2), (503, "server_error", 2)]
     {
         let registry = open_to(&private());
         registry.fault("/token", Fault::status(status));

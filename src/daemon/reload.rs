@@ -24,6 +24,7 @@ use crate::config::{self, Difference, Problems, SecretFiles};
 use crate::control::protocol::{ConfigProblem, Problem, Refused, ReloadAnswer};
 use crate::control::{Refusal, Reply};
 use crate::controller::Event;
+use crate::poll;
 use crate::registry::{Registries, SetupError, Update};
 
 /// Who asks for reloads, and what they are made with.
@@ -162,9 +163,11 @@ impl Daemon {
             let stored = self.engine.ask(load).await;
             stored.map_err(|error| Failure::Daemon(answer::not_stored(&error)))?;
         }
+        let changed = update.changed().to_vec();
         self.reloads.registries.install(update);
         self.runner.set_output(settings.log.build_output);
-        for command in plan::change(&self.settings, &settings, self.engine.controller.records()) {
+        let plan = plan::change(&self.settings, &settings, self.engine.controller.records());
+        for command in plan.into_iter().chain([poll::Command::Probe(changed)]) {
             // Polling that has ended is told of where its observations are missed.
             let _ = self.commands.send(command).await;
         }

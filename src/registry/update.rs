@@ -14,7 +14,10 @@ use crate::image::Digest;
 
 /// Settings that can take effect.
 #[derive(Debug)]
-pub struct Update(Hosts);
+pub struct Update {
+    hosts: Hosts,
+    changed: Vec<String>,
+}
 
 /// What a host was made from.
 #[derive(Debug, Clone)]
@@ -45,6 +48,13 @@ impl Origin {
     }
 }
 
+impl Update {
+    /// The hosts that are asked in another way than before, or with another CA file.
+    pub fn changed(&self) -> &[String] {
+        &self.changed
+    }
+}
+
 impl Registries {
     /// Makes ready what `settings` say, for [`Registries::install`]. It reads files and may take a while; who asks for
     /// tags meanwhile is served as before.
@@ -58,19 +68,23 @@ impl Registries {
             (hosts.same(&origins), hosts.plain_http.clone(), hosts.clients_with(&origins))
         };
         let mut update = Hosts { plain_http, clients, ..Hosts::default() };
+        let mut changed = Vec::new();
         for origin in origins {
             let name = origin.settings.host.as_str();
             match kept.get(name) {
                 Some(host) => update.keep(Arc::clone(host), origin),
-                None => drop(update.add_from(origin)?),
+                None => {
+                    changed.push(name.to_owned());
+                    update.add_from(origin)?;
+                }
             }
         }
-        Ok(Update(update))
+        Ok(Update { hosts: update, changed })
     }
 
     /// From now on tags are asked for as `update` says.
     pub fn install(&self, update: Update) {
-        let Update(update) = update;
+        let update = update.hosts;
         update.plain_http.replace(update.origins.values().map(|origin| &origin.settings));
         *self.lock() = update;
     }

@@ -393,3 +393,42 @@ async fn intervals_that_a_budget_cannot_bear_are_told_at_the_plan_and_when_they_
     assert_eq!(replan(HostPlan { limits: NO_RATE, ..plan }).await, None);
     assert_eq!(told().count(), 2);
 }
+
+/// A registry that is well again long before anybody would look by itself, and what is said then.
+async fn said_when_well_again(answer: fn() -> Result<Found, Trouble>, say: Command) -> Running {
+    let begin = Instant::now();
+    let script = Script::new(move |_, _| match begin.elapsed() < 90 * MINUTE {
+        true => (AT_ONCE, answer()),
+        false => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![host(BAD, 5, NO_RATE)], script);
+    pass(90 * MINUTE).await;
+    running.commands.send(say).await.unwrap();
+    pass(SECOND).await;
+    running
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_asked_for_cuts_a_wait_short() {
+    let (reply, _) = oneshot::channel();
+    let asks = [Command::Probe(vec![BAD.to_owned()]), Command::Poll { tags: Vec::new(), reply }];
+    for say in asks {
+        let running = said_when_well_again(|| trouble("connect"), say).await;
+        assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_another_host_cuts_no_wait_short() {
+    let other = Command::Probe(vec!["other.example.com".to_owned()]);
+    let running = said_when_well_again(|| trouble("connect"), other).await;
+    assert!(running.status().await.hosts[0].trouble.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_probe_goes_before_the_time_that_the_registry_named() {
+    let running = said_when_well_again(|| limit(21_600), Command::Probe(vec![BAD.to_owned()])).await;
+    assert_eq!(running.script.asked_of_host(BAD).len(), 1);
+    pass(5 * HOUR).await;
+    assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
+}

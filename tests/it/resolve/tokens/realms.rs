@@ -1,21 +1,6 @@
 //! Where tokens are asked for, and where the login goes.
 
-use tempfile::NamedTempFile;
-
 use super::*;
-
-const PASSWORD: &str = "open sesame";
-
-fn password_file(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
-
-fn with_login(registry: &FakeRegistry, file: &NamedTempFile) -> Settings {
-    let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
-    Settings { credentials: Some(credentials), ..settings(registry) }
-}
 
 fn private() -> Tokens {
     Tokens::new().for_login("ci", PASSWORD)

@@ -6,13 +6,15 @@
 pub mod answer;
 mod engine;
 mod narrate;
+mod plan;
 mod pulse;
+mod reload;
 mod reply;
 mod serve;
 mod settings;
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,10 +23,9 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use crate::controller::{Controller, Event, Records, TriggerKey};
-use crate::image::{Identity, Image, Platforms, Polled, TagRef};
-use crate::poll::{HostPlan, Mode, Plan, Poller, TagPlan};
-use crate::registry::{Depth, Known, Registries};
+use crate::controller::{Controller, Event};
+use crate::poll::{Mode, Poller};
+use crate::registry::Registries;
 use crate::runner::{self, Exec};
 use crate::store::{Opened, Recovery, Store};
 use crate::systemd::Manager;
@@ -32,6 +33,7 @@ use crate::{config, control, registry};
 
 use engine::{Engine, GROUP};
 use pulse::Pulse;
+use reload::Reloads;
 use serve::{Daemon, Inbox};
 
 pub use crate::runner::INHERITED;
@@ -46,6 +48,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// Which configuration this is, for the log.
     pub config: PathBuf,
+    /// Whether and where a reload looks for the files that hold secrets, as the start did.
+    pub secrets: config::SecretFiles,
     /// Poll everything once, run what fires, and end.
     pub once: bool,
     /// The variables that builds inherit, read at the edge.
@@ -63,19 +67,24 @@ pub enum Ending {
     SomethingFailed,
 }
 
-/// Runs the daemon until `stop` says so. Its first word drains, its second ends the builds that still run.
+/// What signals say while the daemon runs.
+#[derive(Debug)]
+pub struct Signals {
+    /// Its first word drains, its second ends the builds that still run.
+    pub stop: mpsc::Receiver<()>,
+    /// Each word loads the configuration anew.
+    pub reload: mpsc::Receiver<()>,
+}
+
+/// Runs the daemon until it is told to stop.
 ///
-/// It must be awaited in a [`LocalRuntime`](tokio::runtime::LocalRuntime). It runs as tasks of that: what the runtime
-/// itself waits for, or a `LocalSet`, is woken by the connections' tasks by way of the kernel, at each answer.
+/// It must be awaited in a [`LocalRuntime`](tokio::runtime::LocalRuntime), of which it is tasks like those of the
+/// connections: in a `LocalSet` each answer would be handed from one queue of tasks to another.
 ///
 /// # Errors
 /// If the state cannot be opened, a certificate file cannot be read, or the control socket cannot be bound.
-pub async fn run(
-    settings: config::Settings,
-    options: Options,
-    stop: mpsc::Receiver<()>,
-) -> anyhow::Result<Ending> {
-    match spawn_local(start(settings, options, stop)).await {
+pub async fn run(settings: config::Settings, options: Options, signals: Signals) -> anyhow::Result<Ending> {
+    match spawn_local(start(settings, options, signals)).await {
         Ok(ending) => ending,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -85,14 +94,10 @@ pub async fn run(
 }
 
 /// Everything is built, in the order in which it depends on one another.
-async fn start(
-    settings: config::Settings,
-    options: Options,
-    stop: mpsc::Receiver<()>,
-) -> anyhow::Result<Ending> {
+async fn start(settings: config::Settings, options: Options, signals: Signals) -> anyhow::Result<Ending> {
     let Opened { store, records, store_id, recovery } = Store::open(&options.state_dir)?;
-    let registries =
-        Registries::new(&registry_settings(&settings, &records)).context("set up the registries")?;
+    let registries = Registries::new(&registry_settings(&settings, &records.v2_hosts()));
+    let registries = Arc::new(registries.context("set up the registries")?);
     tell_recovery(&recovery);
     let (events, events_in) = mpsc::channel(GROUP);
     let runner = Exec::new(runner_settings(&settings, &options), events.clone());
@@ -101,7 +106,7 @@ async fn start(
         runner.sweep(|build| records.builds.contains_key(build)).await;
     }
     let listener = control::Listener::bind(&options.socket).await?;
-    let plan = plan(&settings, &records);
+    let plan = plan::first(&settings, &records);
     let (questions, questions_in) = mpsc::channel(16);
     let (stopping, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(control::serve(listener, questions, async { drop(stopped.await) }));
@@ -121,11 +126,13 @@ async fn start(
     let (commands, commands_in) = mpsc::channel(4);
     let mode = if options.once { Mode::Once } else { Mode::Continuous };
     let wall = Timestamp::now;
-    let poller =
-        Poller { plan, mode, resolver: Arc::new(registries), wall, observations, commands: commands_in };
+    let resolver = Arc::clone(&registries);
+    let poller = Poller { plan, mode, resolver, wall, observations, commands: commands_in };
     spawn_local(poller.run());
+    let (readings, readings_in) = mpsc::channel(1);
     let inbox = Inbox {
-        stop,
+        signals,
+        readings: readings_in,
         questions: questions_in,
         events: events_in,
         observations: observations_in,
@@ -139,8 +146,9 @@ async fn start(
         runner,
         inbox,
         commands,
+        reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,
-        settings,
+        settings: Arc::new(settings),
         started: Timestamp::now(),
         polling: true,
         last_polling: answer::Polling::default(),
@@ -155,12 +163,14 @@ async fn start(
     ending
 }
 
-/// What is configured for each host, and what was found out about it before (D10).
-fn registry_settings(settings: &config::Settings, records: &Records) -> Vec<registry::Settings> {
+/// What is configured for each host, and whether it was found to be a v2 registry before (D10).
+fn registry_settings(settings: &config::Settings, v2_hosts: &BTreeSet<Box<str>>) -> Vec<registry::Settings> {
     let hosts = settings.registries.iter();
-    hosts
-        .map(|(name, host)| registry::Settings { known_v2: records.is_v2(name), ..host.registry.clone() })
-        .collect()
+    let told = hosts.map(|(name, host)| registry::Settings {
+        known_v2: v2_hosts.contains(name.as_str()),
+        ..host.registry.clone()
+    });
+    told.collect()
 }
 
 fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Settings {
@@ -176,54 +186,6 @@ fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Se
 /// Each build has a directory of its own below this one.
 fn builds_dir(options: &Options) -> PathBuf {
     options.state_dir.join("builds")
-}
-
-/// What to poll. A tag that was never seen, or that a trigger has nothing stored for, is not kept waiting.
-fn plan(settings: &config::Settings, records: &Records) -> Plan {
-    let mut eager: HashSet<&TagRef> = HashSet::new();
-    let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
-    for config in &settings.controller.build_configs {
-        for trigger in &config.triggers {
-            let depth = depths.entry(&trigger.tag).or_default();
-            *depth = depth_of(&trigger.platforms).max(*depth);
-            let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
-            if records.triggers.get(&key).is_none_or(|record| record.stored.is_none()) {
-                eager.insert(&trigger.tag);
-            }
-        }
-    }
-    let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
-    for config::WatchedTag { tag, interval } in &settings.tags {
-        let eager = eager.contains(tag) || !records.tags.contains_key(tag);
-        tags.entry(tag.host()).or_default().push(TagPlan {
-            tag: tag.clone(),
-            interval: *interval,
-            eager,
-            depth: depths.get(tag).copied().unwrap_or_default(),
-            known: records.tags.get(tag).and_then(|record| known(&record.observed)),
-        });
-    }
-    let hosts = settings.registries.iter().filter_map(|(host, known)| {
-        let credential = known.registry.credentials.as_ref().map(|credentials| credentials.username.clone());
-        let tags = tags.remove(host.as_str())?;
-        Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
-    });
-    Plan { hosts: hosts.collect() }
-}
-
-fn depth_of(platforms: &Platforms) -> Depth {
-    match platforms {
-        Platforms::Index => Depth::Digest,
-        Platforms::All => Depth::Moves,
-        Platforms::These(_) => Depth::Contents,
-    }
-}
-
-/// What was stored of a tag, as polling needs to know it.
-fn known(image: &Image) -> Option<Known> {
-    let Polled::Manifest(manifest) = &image.polled else { return None };
-    let unread = matches!(image.identity, Identity::Index { children: None, .. });
-    Some(Known { digest: manifest.digest.clone(), unread })
 }
 
 fn tell_recovery(recovery: &Recovery) {

@@ -3,8 +3,8 @@
 use super::output::Show;
 use super::style::{FIRES_ONCE, Style, Tone, or_dash, short_image};
 use super::table::Table;
-use super::{Exit, Global, client};
-use crate::control::protocol::{Build, Config, ConfigFilter, ConfigsQuery};
+use super::{Exit, Global, client, pause};
+use crate::control::protocol::{Build, Config, ConfigFilter, ConfigsQuery, Paused};
 
 /// Which build configs are wanted.
 #[derive(Debug, clap::Args)]
@@ -59,11 +59,26 @@ impl Show for Vec<Config> {
         for config in self {
             table.toned_row(row(config, style));
         }
+        let paused = pause::table(&self.iter().flat_map(paused).collect::<Vec<_>>(), style);
         match table.render(style) {
             text if text.is_empty() => "no build config is like that\n".to_owned(),
-            text => text,
+            text if paused.is_empty() => text,
+            text => format!("{text}\n{paused}"),
         }
     }
+}
+
+/// What is paused of a build config: all of it, or trigger by trigger.
+fn paused(config: &Config) -> Vec<Paused> {
+    let build_config = &config.build_config;
+    if let Some(pause) = config.pause.clone() {
+        return vec![Paused { build_config: build_config.clone(), tag: None, pause }];
+    }
+    let triggers = config.triggers.iter().filter_map(|trigger| {
+        let (tag, pause) = (Some(trigger.tag.clone()), trigger.pause.clone()?);
+        Some(Paused { build_config: build_config.clone(), tag, pause })
+    });
+    triggers.collect()
 }
 
 fn row(config: &Config, style: Style) -> [(String, Tone); 6] {
@@ -110,7 +125,8 @@ fn holds(config: &Config) -> String {
     if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
 }
 
-fn label(text: &str) -> Result<String, String> {
+/// One label.
+pub(super) fn label(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.is_empty() && !text.contains('\n') => Ok(text.to_owned()),
         _ => Err("write KEY=VALUE".to_owned()),

@@ -7,7 +7,10 @@ mod builds;
 mod client;
 mod configs;
 mod output;
+mod pause;
+mod poll;
 mod release;
+mod reload;
 mod resolve;
 mod run;
 mod runtime;
@@ -73,8 +76,16 @@ enum Verb {
     /// One build
     #[command(subcommand)]
     Build(build::Build),
+    /// Let moves of tags start nothing until it is resumed
+    Pause(pause::Pause),
+    /// Let moves of tags start builds again; what moved meanwhile is built at once
+    Resume(pause::Resume),
     /// Let held first builds go
     Release(release::Release),
+    /// Look at tags now, within the budgets of their registries
+    Poll(poll::Poll),
+    /// Load the configuration anew; done only if the new one runs, 78 if it cannot be used
+    Reload(reload::Reload),
 }
 
 /// How the process ends.
@@ -120,7 +131,11 @@ impl Verb {
             Self::Configs(verb) => verb.run(global),
             Self::Builds(verb) => verb.run(global),
             Self::Build(verb) => verb.run(global),
+            Self::Pause(verb) => verb.run(global),
+            Self::Resume(verb) => verb.run(global),
             Self::Release(verb) => verb.run(global),
+            Self::Poll(verb) => verb.run(global),
+            Self::Reload(verb) => verb.run(global),
         }
     }
 }

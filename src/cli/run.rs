@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::validate::{secret_files, unusable};
 use super::{Exit, Global, runtime, socket};
-use crate::daemon::{self, Ending, Options};
+use crate::daemon::{self, Ending, Options, Signals};
 use crate::systemd::{self, Manager};
 use crate::{config, logging};
 
@@ -39,7 +39,7 @@ impl Run {
             tracing::warn!(event = "config_warning", %warning, "the configuration may not be what was meant");
         }
         let options = self.options(global, config, &loaded.settings.daemon)?;
-        let daemon = async { daemon::run(loaded.settings, options, stop_words()?).await };
+        let daemon = async { daemon::run(loaded.settings, options, signals()?).await };
         match runtime::block_on(LAST_WORK, daemon)? {
             Ok(Ending::Done) => Ok(Exit::Done),
             Ok(Ending::SomethingFailed) => Ok(Exit::Failed),
@@ -57,7 +57,15 @@ impl Run {
         let inherited = daemon::INHERITED.iter();
         let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let inherited = inherited.collect();
-        Ok(Options { state_dir, socket, config, once: self.once, inherited, manager: manager() })
+        Ok(Options {
+            state_dir,
+            socket,
+            config,
+            secrets: secret_files(),
+            once: self.once,
+            inherited,
+            manager: manager(),
+        })
     }
 }
 
@@ -91,24 +99,26 @@ fn first_of(variable: &str) -> Option<PathBuf> {
     std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// A word for each SIGTERM, SIGINT and SIGHUP.
-fn stop_words() -> io::Result<mpsc::Receiver<()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // A terminal that closes is a stop like any other, so that builds are drained.
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let (say, words) = mpsc::channel(2);
-    tokio::spawn(async move {
-        // A signal that comes while the other is being told is kept until it is asked for.
-        while !say.is_closed() {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                _ = hang_up.recv() => {}
+/// A word for each signal: SIGTERM and SIGINT stop, SIGHUP loads the configuration anew.
+fn signals() -> io::Result<Signals> {
+    // Two words say all there is to say: stop, and do not wait.
+    let stop = words([SignalKind::terminate(), SignalKind::interrupt()], 2)?;
+    // One says it for all that come before it is heard.
+    let reload = words([SignalKind::hangup()], 1)?;
+    Ok(Signals { stop, reload })
+}
+
+/// A word for each signal of these kinds, as many as `at_most` at once.
+fn words<const N: usize>(kinds: [SignalKind; N], at_most: usize) -> io::Result<mpsc::Receiver<()>> {
+    let (say, words) = mpsc::channel(at_most);
+    for kind in kinds {
+        let (mut signals, say) = (signal(kind)?, say.clone());
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && !say.is_closed() {
+                // What does not fit has been said.
+                let _ = say.try_send(());
             }
-            // Two words say all there is to say.
-            let _ = say.try_send(());
-        }
-    });
+        });
+    }
     Ok(words)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::output::Show;
 use super::style::{FIRES_ONCE, Style, Tone, harmless, or_dash, short_image, span};
 use super::table::Table;
-use super::{Exit, Global, builds, client};
+use super::{Exit, Global, builds, client, pause};
 use crate::control::protocol::{
     self, Condition, ConditionKind, Held, Registry, RegistryTrouble, StatusQuery, Stretched, Tag, Totals,
 };
@@ -31,10 +31,11 @@ impl Show for protocol::Status {
             summary(self, style),
             tags(&self.tags, style),
             mutable(&self.tags),
-            conditions(&self.tags),
+            conditions(&self.tags, &self.registries),
             registries(&self.registries, style),
             troubles(&self.registries, style),
             held(&self.held, style),
+            pause::table(&self.paused, style),
             builds::table(&self.builds, style),
         ];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -104,10 +105,16 @@ fn mutable(tags: &[Tag]) -> String {
     text
 }
 
-/// What the registries said, in full: a table has no room for it.
-fn conditions(tags: &[Tag]) -> String {
+/// What the registries said, in full: a table has no room for it. Where a registry itself is in trouble that is told once,
+/// and not for each of its tags again.
+fn conditions(tags: &[Tag], registries: &[Registry]) -> String {
+    let in_trouble = registries.iter().filter(|registry| registry.trouble.is_some());
+    let in_trouble: Vec<&str> = in_trouble.map(|registry| registry.host.as_str()).collect();
     let mut text = String::new();
     for (tag, condition) in tags.iter().filter_map(|tag| Some((tag, tag.condition.as_ref()?))) {
+        if condition.kind == ConditionKind::Unresolved && in_trouble.contains(&tag.tag.host()) {
+            continue;
+        }
         let message = harmless(&condition.message);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {} in vain: {message}", tag.tag, looks(condition.count));

@@ -58,6 +58,15 @@ fn build(name: &str) -> Build {
     }
 }
 
+fn paused() -> Pause {
+    Pause {
+        since: ago(7_200),
+        by: "command".to_owned(),
+        reason: Some("release freeze\n".to_owned()),
+        until: Some(ago(-3_600)),
+    }
+}
+
 fn config(name: &str) -> Config {
     Config {
         build_config: ConfigKey::new("default", name),
@@ -68,11 +77,13 @@ fn config(name: &str) -> Config {
         triggers: vec![Trigger {
             tag: "debian".parse().unwrap(),
             paused: true,
+            pause: Some(paused()),
             stored: None,
             fires_once: false,
             pending_since: None,
         }],
         stale_since: Some(ago(60)),
+        pause: None,
         held: Vec::new(),
         last_complete: Some(build("default/app-6")),
         last_failure: Some(build("default/app-7")),
@@ -97,7 +108,7 @@ fn status() -> Status {
         missing: vec!["linux/arm64".parse().unwrap()],
         ..first("c")
     };
-    let paused = Held {
+    let waits = Held {
         tag: Some(long("host.example:5000/x").parse().unwrap()),
         reason: "paused".to_owned(),
         ..first(&long("n"))
@@ -126,7 +137,12 @@ fn status() -> Status {
                 closed_until: Some(ago(-30)),
             }),
         }],
-        held: vec![first("a"), first("b"), paused, missing],
+        held: vec![first("a"), first("b"), waits, missing],
+        paused: vec![Paused {
+            build_config: ConfigKey::new("default", &long("n")),
+            tag: None,
+            pause: paused(),
+        }],
         builds: vec![build(&format!("default/{}-7", long("app")))],
     }
 }
@@ -183,6 +199,13 @@ fn every_verb_is_understood_with_json_before_or_after_it() {
         "build cancel app-7",
         "release app default/web",
         "release --all",
+        "pause app default/web --trigger debian:12 --reason freeze --until 2h",
+        "pause -l team=pay -l env=prod --all-builds --until 2999-01-01T00:00:00Z",
+        "resume app --all-builds",
+        "resume -l team=pay --trigger debian",
+        "reload",
+        "poll",
+        "poll debian:12 host/x:1",
     ];
     for line in lines {
         for line in [format!("--json {line}"), format!("{line} --json --socket /s --config c --state-dir d")]
@@ -205,6 +228,16 @@ fn what_makes_no_sense_is_a_usage_error() {
         "build show",
         "build show app-7 -o xml",
         "status --nonsense",
+        "pause",
+        "resume",
+        "pause app -l team=pay",
+        "pause app --trigger debian --all-builds",
+        "pause app --until yesterday",
+        "pause app --until 08:00",
+        "pause app --until 2001-01-01T00:00:00Z",
+        "pause app --until -2h",
+        "resume app --reason why",
+        "reload now",
     ];
     for line in lines {
         let error = parse(line).err().unwrap_or_else(|| panic!("{line} is understood"));
@@ -253,6 +286,10 @@ fn without_a_daemon_the_exit_code_is_69_and_with_a_missing_config_78() {
         "build logs app-7",
         "build cancel app-7",
         "release --all",
+        "pause app",
+        "resume app",
+        "reload",
+        "poll",
     ] {
         assert_eq!(run(verb, "--socket"), 69, "{verb}");
         assert_eq!(run(verb, "--config"), 78, "{verb}");
@@ -335,6 +372,98 @@ fn configs_and_builds_tell_what_became_of_them() {
     let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
     assert_eq!(cells, ["default/app-7", "Failed", "image-change", "2h", "2m", "3", "exit 2"]);
     assert!(builds.ends_with("and 5 older ones: name a --build-config to see its own\n"), "{builds}");
+}
+
+#[test]
+fn a_pause_is_told_with_its_time_its_end_and_its_reason() {
+    let one = Paused {
+        build_config: ConfigKey::new("default", "app"),
+        tag: Some("debian:12".parse().unwrap()),
+        pause: paused(),
+    };
+    let all = Paused { tag: None, pause: Pause { until: None, reason: None, ..paused() }, ..one.clone() };
+    let text = Pauses { paused: vec![one.clone(), all.clone()] }.show(STYLE);
+    let rows = text.lines().skip(1).map(|row| {
+        let cells = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+        cells.collect::<Vec<_>>()
+    });
+    let tag = "docker.io/library/debian:12";
+    assert_eq!(
+        rows.collect::<Vec<_>>(),
+        [
+            ["default/app", tag, "2h", "in 1h", "command", "release freeze\\n"],
+            ["default/app", "all builds", "2h", "-", "command", "-"],
+        ]
+    );
+    let resumed = Resumed { resumed: vec![one, all] }.show(STYLE);
+    assert_eq!(resumed, format!("resumed default/app on {tag}\nresumed all builds of default/app\n"));
+    assert_eq!(Resumed { resumed: Vec::new() }.show(STYLE), "nothing was paused\n");
+
+    let configs = vec![config("app")].show(STYLE);
+    assert!(configs.contains("command  release freeze"), "why it is paused stands below: {configs}");
+    assert!(status().show(STYLE).contains("all builds"), "in the status too");
+}
+
+#[test]
+fn a_pause_ends_at_an_instant_or_after_a_time() {
+    let now = Timestamp::from_second(NOW).unwrap();
+    let after = |text: &str| pause::until_from(text, now).map(|then| then.as_second() - NOW);
+    assert_eq!(after("2h"), Ok(7_200));
+    assert_eq!(after("1h 30m"), Ok(5_400));
+    assert_eq!(after("3d"), Ok(3 * 86_400), "a day has 24 hours");
+    assert_eq!(after("2027-01-15T11:00:00+01:00"), Ok(7_200));
+    assert_eq!(after("2027-01-16T08:00:00Z"), Ok(86_400));
+    assert_eq!(after("2001-01-01T00:00:00Z"), Err("it has passed".to_owned()));
+    for text in ["", "soon", "2", "-2h", "0s", "08:00", "2027-01-16", "9999999999999h", "9000y"] {
+        assert!(after(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_reload_tells_what_changed_and_what_waits_for_the_next_start() {
+    let edited = |name: &str, keys: &[&str]| Edited {
+        name: name.to_owned(),
+        keys: keys.iter().map(ToString::to_string).collect(),
+    };
+    let reloaded = Reloaded {
+        added: (0..25).map(|number| ConfigKey::new("default", &format!("new-{number}"))).collect(),
+        removed: vec![ConfigKey::new("default", "gone")],
+        edited: vec![edited("default/app", &["run", "env"])],
+        registries_edited: vec![edited("host:5000", &["timeout"])],
+        settings: vec!["daemon.max_builds".to_owned(), "daemon.socket".to_owned()],
+        later: vec!["daemon.socket".to_owned()],
+        ..Reloaded::default()
+    };
+    let text = ReloadAnswer::Reloaded(Box::new(reloaded)).show(STYLE);
+    let head = "reloaded: build configs: 25 added, 1 removed, 1 edited; tags: 0 added, 0 removed\n";
+    assert!(text.starts_with(head), "{text}");
+    for line in [
+        "added default/new-19\nadded 5 more\n",
+        "\nremoved default/gone\nedited default/app (run, env)\n",
+        "\nregistry edited host:5000 (timeout)\n",
+        "\nedited daemon.max_builds\n",
+        "\ndaemon.socket takes effect at the next start of the daemon\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn a_refused_reload_tells_every_problem_and_that_the_old_configuration_runs_on() {
+    let problem = ConfigProblem {
+        severity: "error".to_owned(),
+        file: "/etc/b.toml".to_owned(),
+        line: Some(3),
+        key: "watch[0].run".to_owned(),
+        message: "is no list".to_owned(),
+        value: None,
+        fix: "write one".to_owned(),
+        text: "/etc/b.toml:3: watch[0].run: is no list; write one".to_owned(),
+    };
+    let answer = Refused { summary: "2 errors".to_owned(), problems: vec![problem.clone(), problem] };
+    let text = ReloadAnswer::Refused(answer).show(STYLE);
+    let line = "/etc/b.toml:3: watch[0].run: is no list; write one\n";
+    assert_eq!(text, format!("{line}{line}2 errors; the daemon goes on with the configuration it has\n"));
 }
 
 #[test]

@@ -5,12 +5,15 @@
 //! - `file`: the tree as typed. A key that this stage does not read is unknown; nothing has a default yet.
 //! - `expand`: each watch with its template, the defaults and its names.
 //! - `settings`: what the components are told. Past this point nothing is optional or unchecked.
+//!
+//! What a later one says otherwise than an earlier one is told by `reload`.
 
 mod expand;
 mod file;
 mod grammar;
 mod locate;
 mod problem;
+mod reload;
 mod section;
 mod settings;
 mod source;
@@ -25,6 +28,7 @@ use std::time::Duration;
 
 pub use locate::{DEFAULT_PATH, fragments, locate};
 pub use problem::{Problem, Problems, Severity};
+pub use reload::{Changes, Difference};
 
 use self::file::Document;
 use self::problem::Place;

@@ -2,6 +2,7 @@
 
 mod interval;
 mod mistakes;
+mod reload;
 mod sample;
 mod several_files;
 mod watch;

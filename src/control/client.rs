@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::protocol::{
-    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, Problem, ReleaseQuery,
-    Released, Status, StatusQuery,
+    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
+    Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, Status, StatusQuery,
 };
 use super::route;
 
@@ -160,6 +160,38 @@ impl Client {
     /// If a build config is named that is not there or not held, or if there is no answer.
     pub async fn release(&self, query: &ReleaseQuery) -> Result<Released, Error> {
         self.json(self.post(route::RELEASE, query)).await
+    }
+
+    /// Pauses triggers.
+    ///
+    /// # Errors
+    /// If something is named that is not there, or if there is no answer.
+    pub async fn pause(&self, query: &PauseQuery) -> Result<Pauses, Error> {
+        self.json(self.post(route::PAUSE, query)).await
+    }
+
+    /// Lets triggers go on.
+    ///
+    /// # Errors
+    /// If something is named that is not there, or if there is no answer.
+    pub async fn resume(&self, query: &ResumeQuery) -> Result<Resumed, Error> {
+        self.json(self.post(route::RESUME, query)).await
+    }
+
+    /// Has the configuration loaded anew. That it cannot be used is an answer, too.
+    ///
+    /// # Errors
+    /// If the daemon cannot load any, or if there is no answer.
+    pub async fn reload(&self) -> Result<ReloadAnswer, Error> {
+        self.json(self.http.post(format!("{HOST}{}", route::RELOAD))).await
+    }
+
+    /// Has tags looked at now.
+    ///
+    /// # Errors
+    /// If a tag is named that is not watched, or if there is no answer.
+    pub async fn poll(&self, query: &PollQuery) -> Result<Polled, Error> {
+        self.json(self.post(route::POLL, query)).await
     }
 
     fn get(&self, route: &str, query: &[(&str, Option<&str>)]) -> RequestBuilder {

@@ -24,4 +24,8 @@ mod route {
     pub(super) const LOG: &str = "/v1/build/log";
     pub(super) const CANCEL: &str = "/v1/build/cancel";
     pub(super) const RELEASE: &str = "/v1/release";
+    pub(super) const PAUSE: &str = "/v1/pause";
+    pub(super) const RESUME: &str = "/v1/resume";
+    pub(super) const RELOAD: &str = "/v1/reload";
+    pub(super) const POLL: &str = "/v1/poll";
 }

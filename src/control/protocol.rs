@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 
 mod build;
 mod config;
+mod pause;
+mod reload;
 mod status;
 
 pub use build::{
     Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, Phase, Spec,
 };
 pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
+pub use pause::{Pause, PauseQuery, Paused, Pauses, ResumeQuery, Resumed, Selection};
+pub use reload::{ConfigProblem, Edited, PollQuery, Polled, Refused, ReloadAnswer, Reloaded};
 pub use status::{
     Condition, ConditionKind, Held, Registry, RegistryTrouble, Status, StatusQuery, StoreTrouble, Stretched,
     Tag, Totals,

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::limit::Limited;
 use super::protocol::{
-    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, Problem, ReleaseQuery,
-    Released, Status, StatusQuery,
+    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
+    Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, Status, StatusQuery,
 };
 use super::{Listener, output, route};
 
@@ -43,6 +43,10 @@ pub enum Request {
     Build(BuildName, Reply<BuildDetail>),
     Cancel(BuildName, Reply<Build>),
     Release(ReleaseQuery, Reply<Released>),
+    Pause(PauseQuery, Reply<Pauses>),
+    Resume(ResumeQuery, Reply<Resumed>),
+    Reload(Reply<ReloadAnswer>),
+    Poll(PollQuery, Reply<Polled>),
 }
 
 /// Where the answer to a call goes.
@@ -59,6 +63,19 @@ pub enum Refusal {
     Conflict(Problem),
     /// Not now.
     Unavailable(Problem),
+}
+
+impl Refusal {
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Malformed(problem)
+            | Self::NotFound(problem)
+            | Self::Conflict(problem)
+            | Self::Unavailable(problem) => problem,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -100,6 +117,10 @@ fn router(daemon: Daemon) -> Router {
         .route(route::LOG, get(log))
         .route(route::CANCEL, post(cancel))
         .route(route::RELEASE, post(release))
+        .route(route::PAUSE, post(pause))
+        .route(route::RESUME, post(resume))
+        .route(route::RELOAD, post(reload))
+        .route(route::POLL, post(poll))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(map_response(one_call_a_connection))
@@ -154,6 +175,25 @@ async fn cancel(State(daemon): State<Daemon>, body: Sent<BuildName>) -> Answer<B
 async fn release(State(daemon): State<Daemon>, body: Sent<ReleaseQuery>) -> Answer<Released> {
     let Json(query) = body?;
     daemon.ask(|reply| Request::Release(query, reply)).await.map(Json)
+}
+
+async fn pause(State(daemon): State<Daemon>, body: Sent<PauseQuery>) -> Answer<Pauses> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Pause(query, reply)).await.map(Json)
+}
+
+async fn resume(State(daemon): State<Daemon>, body: Sent<ResumeQuery>) -> Answer<Resumed> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Resume(query, reply)).await.map(Json)
+}
+
+async fn reload(State(daemon): State<Daemon>) -> Answer<ReloadAnswer> {
+    daemon.ask(Request::Reload).await.map(Json)
+}
+
+async fn poll(State(daemon): State<Daemon>, body: Sent<PollQuery>) -> Answer<Polled> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Poll(query, reply)).await.map(Json)
 }
 
 impl Daemon {

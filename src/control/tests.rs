@@ -93,8 +93,36 @@ fn status() -> Status {
         tags: Vec::new(),
         registries: Vec::new(),
         held: Vec::new(),
+        paused: Vec::new(),
         builds: vec![build("default/app-7")],
     }
+}
+
+fn pause_query() -> PauseQuery {
+    let what = Selection {
+        labels: "team=pay\nenv=ü".to_owned(),
+        trigger: Some("debian:12".to_owned()),
+        ..Selection::default()
+    };
+    PauseQuery {
+        what,
+        reason: Some("a \"freeze\"".to_owned()),
+        until: Some("2999-01-01T00:00:00Z".parse().unwrap()),
+    }
+}
+
+fn paused() -> Paused {
+    let pause = Pause {
+        since: jiff::Timestamp::UNIX_EPOCH,
+        by: "config".to_owned(),
+        reason: None,
+        until: Some(jiff::Timestamp::UNIX_EPOCH),
+    };
+    Paused { build_config: ConfigKey::new("default", "app"), tag: None, pause }
+}
+
+fn refused() -> ReloadAnswer {
+    ReloadAnswer::Refused(Refused { summary: "1 error".to_owned(), problems: Vec::new() })
 }
 
 /// Answers every question about a build with one that has this log.
@@ -135,6 +163,19 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
             assert_eq!(query, ReleaseQuery::BuildConfigs(vec!["app".to_owned()]));
             reply.send(Ok(Released { released: vec![ConfigKey::new("default", "app")] })).unwrap();
         }
+        Request::Pause(query, reply) => {
+            assert_eq!(query, pause_query());
+            reply.send(Ok(Pauses { paused: vec![paused()] })).unwrap();
+        }
+        Request::Resume(query, reply) => {
+            assert_eq!(query, ResumeQuery { what: pause_query().what });
+            reply.send(Ok(Resumed { resumed: vec![paused()] })).unwrap();
+        }
+        Request::Reload(reply) => reply.send(Ok(refused())).unwrap(),
+        Request::Poll(query, reply) => {
+            assert_eq!(query.tags, ["debian:12", "host/x:1"]);
+            reply.send(Ok(Polled { asked: 2 })).unwrap();
+        }
     })
     .await;
     let client = served.client().await;
@@ -148,6 +189,12 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
     assert_eq!(client.cancel(&name("app-7")).await.unwrap(), build("default/app-7"));
     let query = ReleaseQuery::BuildConfigs(vec!["app".to_owned()]);
     assert_eq!(client.release(&query).await.unwrap().released.len(), 1);
+    assert_eq!(client.pause(&pause_query()).await.unwrap().paused, [paused()]);
+    let query = ResumeQuery { what: pause_query().what };
+    assert_eq!(client.resume(&query).await.unwrap().resumed, [paused()]);
+    assert_eq!(client.reload().await.unwrap(), refused());
+    let query = PollQuery { tags: vec!["debian:12".to_owned(), "host/x:1".to_owned()] };
+    assert_eq!(client.poll(&query).await.unwrap().asked, 2);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::build::BuildSpec;
 use super::key::{BuildKey, ConfigKey};
+use super::pause::{Pausable, PausedBy, ResumedBy};
 use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
 use crate::image::{Digest, Found, ImageId, Platform, TagRef};
@@ -61,6 +62,17 @@ pub enum Event {
     Ended(Ended),
     /// A person lets held first builds go.
     Release(Release),
+    /// A person pauses triggers: their tags are looked at, and start nothing (S18).
+    Pause {
+        /// Which.
+        what: Pausable,
+        /// Why, for others to read.
+        reason: Option<Box<str>>,
+        /// When they go on by themselves.
+        until: Option<Timestamp>,
+    },
+    /// A person lets triggers go on.
+    Resume(Pausable),
     /// A person calls a build off.
     Cancel {
         /// Which one.
@@ -202,6 +214,18 @@ pub enum Note {
         config: ConfigKey,
         tag: TagRef,
         digest: Option<Digest>,
+    },
+    TriggerPaused {
+        config: ConfigKey,
+        tag: Option<TagRef>,
+        by: PausedBy,
+        reason: Option<Box<str>>,
+        until: Option<Timestamp>,
+    },
+    TriggerResumed {
+        config: ConfigKey,
+        tag: Option<TagRef>,
+        by: ResumedBy,
     },
     ChangePending {
         config: ConfigKey,

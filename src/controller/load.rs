@@ -44,10 +44,9 @@ impl Controller {
                 self.call_off(key, build.clone(), CancelReason::ConfigRemoved, now, t);
             }
         }
+        self.load_triggers(settings, after_loss, now, t);
         self.remember_unwatched(settings, now, t);
-        if after_loss {
-            self.record_next(settings, t);
-        } else {
+        if !after_loss {
             self.hold_first_start(settings, now, t);
         }
         t.volatile.push(Volatile::Settings(Arc::clone(settings), now.mono));
@@ -61,8 +60,7 @@ impl Controller {
             return;
         }
         for config in &first {
-            let old =
-                self.records.configs.get(&config.key).map(|record| (**record).clone()).unwrap_or_default();
+            let old = self.config_record(&config.key);
             if old.first_start == FirstStart::None {
                 let record = ConfigRecord { first_start: FirstStart::Held(now.wall), ..old };
                 t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
@@ -74,23 +72,27 @@ impl Controller {
     /// Whether a trigger of `config` has nothing stored and would build the first image it sees.
     fn would_build_first(&self, config: &BuildConfig) -> bool {
         let released = self.records.configs.get(&config.key).map(|record| record.first_start);
-        let first = config.triggers.iter().filter(|trigger| !trigger.paused).any(|trigger| {
+        let first = config.triggers.iter().any(|trigger| {
             let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
             let stored = self.records.triggers.get(&key);
             stored.is_none_or(|record| record.stored.is_none() && !record.record_next)
+                && !self.is_paused_by_load(&key, trigger)
         });
         first && config.on_first == OnFirst::Build && released != Some(FirstStart::Released)
     }
 
-    /// The state was lost: what is unknown now was known before, and must not be built again (D16).
-    fn record_next(&self, settings: &Settings, t: &mut Transition) {
+    /// What a load makes of what is stored about its triggers: they are watched, and paused if it says so anew.
+    ///
+    /// After a loss of state, what is unknown now was known before and must not be built again (D16).
+    fn load_triggers(&self, settings: &Settings, after_loss: bool, now: Now, t: &mut Transition) {
         for config in &settings.build_configs {
             for trigger in &config.triggers {
                 let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
-                let old =
-                    self.records.triggers.get(&key).map(|record| (**record).clone()).unwrap_or_default();
-                if old.stored.is_none() && !old.record_next {
-                    let record = TriggerRecord { record_next: true, unwatched_since: None, ..old };
+                let mut record = self.with_word_of_config(&key, trigger, now, t);
+                record.unwatched_since = None;
+                record.record_next |= after_loss && record.stored.is_none();
+                let old = self.records.triggers.get(&key).map(|old| &**old);
+                if old.unwrap_or(&TriggerRecord::default()) != &record {
                     t.records.push(Record::Trigger(key, Some(Box::new(record))));
                 }
             }
@@ -103,9 +105,11 @@ impl Controller {
             settings.build_configs.iter().map(|config| (&config.key, &**config)).collect();
         let tags: BTreeSet<&TagRef> = configs.values().flat_map(|config| config.tags()).collect();
         for (key, record) in &self.records.triggers {
-            let watched = configs.get(&key.config).is_some_and(|config| config.trigger(&key.tag).is_some());
+            if configs.get(&key.config).is_some_and(|config| config.trigger(&key.tag).is_some()) {
+                continue;
+            }
             let marked = |unwatched_since| Box::new(TriggerRecord { unwatched_since, ..(**record).clone() });
-            match fate(record.unwatched_since, watched, now.wall) {
+            match fate(record.unwatched_since, false, now.wall) {
                 Fate::Stay => {}
                 Fate::Mark(since) => t.records.push(Record::Trigger(key.clone(), Some(marked(since)))),
                 Fate::Forget => t.records.push(Record::Trigger(key.clone(), None)),
@@ -147,6 +151,8 @@ impl Controller {
     pub(super) fn tick(&self, now: Now, t: &mut Transition) {
         if self.patience.is_some_and(|until| until <= now.mono) {
             t.volatile.push(Volatile::PatienceEnded);
+        } else if self.pauses.next().is_some_and(|end| end <= now.wall) {
+            self.end_pauses(now, t);
         } else if self.dirty.is_empty() {
             self.schedule(now, t);
         } else {

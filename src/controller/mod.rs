@@ -12,6 +12,7 @@ mod build;
 mod event;
 mod key;
 mod load;
+mod pause;
 mod policy;
 mod record;
 mod records;
@@ -24,6 +25,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use build::{BuildSpec, Cause, PLACEHOLDERS, PinnedImage};
@@ -32,6 +34,7 @@ pub use event::{
 };
 pub use key::{BuildKey, ConfigKey, KeyError, TriggerKey};
 pub use load::PATIENCE;
+pub use pause::{Pausable, Pause, PausedBy, ResumedBy};
 pub use record::{
     Attempt, Build, BuiltImage, CancelReason, ConfigRecord, Failure, FirstStart, Outcome, PendingChange,
     Phase, Record, RegistryRecord, TagRecord, TriggerRecord, Urgency,
@@ -50,6 +53,8 @@ pub struct Controller {
     records: Records,
     /// Builds that have not ended.
     live: BTreeSet<BuildKey>,
+    /// Pauses that end by themselves.
+    pauses: pause::Ends,
     loaded: Loaded,
     /// Tags that were looked at since the last load, in vain or not; known only while there is patience.
     looked: HashSet<TagRef>,
@@ -95,6 +100,7 @@ impl Controller {
         Self {
             store_id,
             live: live.map(|(key, _)| key.clone()).collect(),
+            pauses: pause::Ends::of_all(&records),
             records,
             loaded: Loaded::new(Arc::new(Settings::default())),
             looked: HashSet::new(),
@@ -117,6 +123,8 @@ impl Controller {
             Event::Accepted { build, attempt, handle } => self.accepted(build, *attempt, handle, t),
             Event::Ended(ended) => self.ended(ended, now, t),
             Event::Release(release) => self.release(release, t),
+            Event::Pause { what, reason, until } => self.hold_back(what, reason.as_deref(), *until, now, t),
+            Event::Resume(what) => self.let_go_on(what, ResumedBy::Command, t),
             Event::Cancel { build } => self.cancel(build, now, t),
             Event::Drain => t.volatile.push(Volatile::Draining),
             Event::Tick => self.tick(now, t),
@@ -147,11 +155,12 @@ impl Controller {
         if !self.dirty.is_empty() || !self.next_builds(now).is_empty() {
             return Some(Duration::ZERO);
         }
+        let pauses = self.pauses.next().map(|end| wait_until(end, now));
         let patience = self.patience.map(|until| until.saturating_sub(now.mono));
         // A retry that is due and cannot start is started by what makes room for it.
         let waits = self.live_builds().filter_map(|(_, build)| policy::wait_left(build, now.wall));
         let retry = waits.filter(|left| !left.is_zero() && !self.draining).min();
-        patience.into_iter().chain(retry).min()
+        patience.into_iter().chain(pauses).chain(retry).min()
     }
 
     /// Everything that is stored.
@@ -195,7 +204,10 @@ impl Controller {
                 false => self.live.remove(key),
             };
         }
-        self.records.put(record)
+        let end = pause::Ends::of(&record);
+        let old = self.records.put(record);
+        self.pauses.replace(&old, end);
+        old
     }
 
     fn put_volatile(&mut self, change: &Volatile) -> UndoVolatile {
@@ -245,6 +257,11 @@ impl Controller {
             UndoVolatile::Draining(draining) => self.draining = draining,
         }
     }
+}
+
+/// How long until an instant of the wall clock; zero if it has passed.
+fn wait_until(instant: Timestamp, now: Now) -> Duration {
+    Duration::try_from(instant.duration_since(now.wall)).unwrap_or_default()
 }
 
 impl Loaded {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::key::{BuildKey, ConfigKey, TriggerKey};
+use super::pause::Pause;
 use super::settings::{RunPolicy, Supersede};
 use crate::image::{Digest, Found, Identity, Image, TagRef};
 
@@ -63,6 +64,12 @@ pub struct TriggerRecord {
     /// The state was lost: the next image is remembered, not built (D16).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub record_next: bool,
+    /// What holds it back (D20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// The `paused` that was last loaded: only a load that says otherwise is a word of the configuration (D20).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused_in_config: bool,
     /// When nothing watched it any more; it is forgotten 30 days later (D19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_since: Option<Timestamp>,
@@ -88,6 +95,9 @@ pub struct ConfigRecord {
     /// Builds in a row that ended Failed or Error.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures_in_row: u32,
+    /// What holds back all of its builds, whatever asks for them (D20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
 }
 
 /// Where a config stands with the guard against a storm of first builds.

@@ -1,6 +1,6 @@
 //! Everything that is stored, as it is held in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::key::{BuildKey, ConfigKey, TriggerKey};
 use super::record::{Build, ConfigRecord, Record, RegistryRecord, TagRecord, TriggerRecord};
@@ -54,13 +54,18 @@ impl Records {
         self.builds.range(from..=to).map(|(key, build)| (key, &**build))
     }
 
-    /// Whether a host was ever found to be a v2 registry (D10). A state from before this was stored tells it by the digests
-    /// of the host's tags.
+    /// The hosts that were ever found to be v2 registries (D10). A state from before this was stored tells it by the digests
+    /// of the hosts' tags.
     #[must_use]
-    pub fn is_v2(&self, host: &str) -> bool {
-        let stored = self.registries.get(host).is_some_and(|registry| registry.v2_since.is_some());
-        let mut tags = self.tags.iter().filter(|(tag, _)| tag.host() == host);
-        stored || tags.any(|(_, tag)| tag.observed.polled.digest().is_some())
+    pub fn v2_hosts(&self) -> BTreeSet<Box<str>> {
+        let stored = self.registries.iter().filter(|(_, registry)| registry.v2_since.is_some());
+        let mut hosts: BTreeSet<Box<str>> = stored.map(|(host, _)| host.clone()).collect();
+        for (tag, _) in self.tags.iter().filter(|(_, tag)| tag.observed.polled.digest().is_some()) {
+            if !hosts.contains(tag.host()) {
+                hosts.insert(tag.host().into());
+            }
+        }
+        hosts
     }
 
     /// Every record, in no particular order.

@@ -115,7 +115,7 @@ impl<'a> Look<'a> {
         let before = stored.as_ref().and_then(|record| record.stored.as_ref());
         let is_news = before.is_none_or(|before| trigger.platforms.is_news(&image.identity, before));
         let missing = trigger.platforms.missing_in(&image.identity);
-        let verdict = match (is_news, missing.is_empty(), trigger.paused) {
+        let verdict = match (is_news, missing.is_empty(), self.is_paused(config, trigger)) {
             (true, _, true) => Verdict::Hold(HoldReason::Paused),
             (false, _, true) | (false, true, false) => Verdict::Nothing,
             (_, false, false) => Verdict::Hold(HoldReason::PlatformMissing),
@@ -141,6 +141,10 @@ impl<'a> Look<'a> {
         }
     }
 
+    fn is_paused(&self, config: &BuildConfig, trigger: &Trigger) -> bool {
+        self.controller.pause_on(&config.key, &trigger.tag).is_some()
+    }
+
     fn first_start_held(&self, config: &BuildConfig) -> bool {
         let record = self.controller.records.configs.get(&config.key);
         record.is_some_and(|record| matches!(record.first_start, FirstStart::Held(_)))
@@ -152,7 +156,9 @@ impl<'a> Look<'a> {
         let controller = self.controller;
         let is_fresh = |tag: &TagRef| self.fresh_on(tag).is_some();
         let unseen = |trigger: &Trigger| {
-            !trigger.paused && !is_fresh(&trigger.tag) && !controller.looked.contains(&trigger.tag)
+            !is_fresh(&trigger.tag)
+                && !controller.looked.contains(&trigger.tag)
+                && !self.is_paused(config, trigger)
         };
         controller.patience.is_some() && config.triggers.iter().any(unseen)
     }
@@ -177,7 +183,7 @@ impl<'a> Look<'a> {
                     tag: weighed.key.tag.clone(),
                     digest,
                 });
-                TriggerRecord { stored: Some(weighed.image.identity.clone()), ..TriggerRecord::default() }
+                old.settled(Some(weighed.image.identity.clone()))
             }
             Verdict::Nothing => TriggerRecord { stored: weighed.followed(), pending: None, ..old },
             Verdict::Hold(_) | Verdict::Fire => old,
@@ -214,7 +220,8 @@ impl<'a> Look<'a> {
             };
             // A build does not bring back a platform.
             let pending = weighed.lacks_platform().then(|| weighed.pending(self.now));
-            let new = TriggerRecord { stored, pending, ..TriggerRecord::default() };
+            let old = weighed.stored.as_deref().cloned().unwrap_or_default();
+            let new = TriggerRecord { pending, ..old.settled(stored) };
             if weighed.is_news && !weighed.is_cause() {
                 t.notes.push(Note::TriggerSwallowed {
                     config: config.key.clone(),

@@ -5,6 +5,8 @@
 mod build;
 mod config;
 mod name;
+mod pause;
+mod reload;
 mod status;
 
 use std::collections::HashMap;
@@ -12,13 +14,17 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::control::protocol::{Condition, RegistryTrouble, StoreTrouble, Stretched};
+use crate::control::Refusal;
+use crate::control::protocol::{Condition, Problem, RegistryTrouble, StoreTrouble, Stretched};
 use crate::image::TagRef;
 use crate::poll;
+use crate::store::CommitError;
 
 pub use build::{build, builds, check_cancel, summary};
 pub use config::{check_release, configs, holds, stale_since};
-pub use name::{find_build, find_config};
+pub use name::{check_poll, find_build, find_config};
+pub use pause::{check_pause, check_resume, is_paused, paused_of, pauses};
+pub use reload::{refused, reloaded};
 pub use status::{status, totals};
 
 /// What the daemon knows of itself.
@@ -67,6 +73,14 @@ pub struct PolledHost {
     pub stretched: Option<Stretched>,
     /// What is wrong with it, or with the login there.
     pub trouble: Option<RegistryTrouble>,
+}
+
+/// The answer when what was decided cannot be stored.
+#[must_use]
+pub fn not_stored(error: &CommitError) -> Refusal {
+    Refusal::Unavailable(
+        Problem::new(error.to_string()).hint("nothing was changed: mend the disk and ask again"),
+    )
 }
 
 #[cfg(test)]

@@ -50,6 +50,14 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
             event = "trigger_recorded", build_config = %config, %tag, digest = shown(digest.as_ref()),
             "the image is remembered, nothing is built",
         ),
+        Note::TriggerPaused { config, tag, by, reason, until } => info!(
+            event = "trigger_paused", build_config = %config, tag = tag.as_ref().map(display), actor = by.as_str(),
+            reason = reason.as_deref(), until = until.as_ref().map(display), "its moves start nothing until it is resumed",
+        ),
+        Note::TriggerResumed { config, tag, by } => info!(
+            event = "trigger_resumed", build_config = %config, tag = tag.as_ref().map(display), actor = by.as_str(),
+            "its moves start builds again",
+        ),
         Note::ChangePending { config, tag, digest, reason } => {
             change_pending(config.as_str(), tag, digest.as_ref(), *reason);
         }

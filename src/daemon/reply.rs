@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::answer::{self, Facts, PolledHost, PolledTag, Polling};
+use super::reload::Asker;
 use super::serve::Daemon;
 use super::words::millis;
 use crate::control::protocol::{
-    Build, BuildDetail, BuildName, Condition, ConditionKind, Problem, RegistryTrouble, ReleaseQuery,
-    Released, Status, StatusQuery, Stretched,
+    Build, BuildDetail, BuildName, Condition, ConditionKind, PauseQuery, Pauses, PollQuery, Polled, Problem,
+    RegistryTrouble, ReleaseQuery, Released, ResumeQuery, Resumed, Status, StatusQuery, Stretched,
 };
 use crate::control::{Refusal, Request};
 use crate::controller::{BuildKey, ConfigKey, Event, FirstStart, Records};
 use crate::poll;
-use crate::store::CommitError;
 
 impl Daemon {
     /// Answers one call. Who asked may have gone away meanwhile; what was decided holds all the same.
@@ -32,6 +32,10 @@ impl Daemon {
             Request::Build(name, reply) => drop(reply.send(self.build(&name))),
             Request::Cancel(name, reply) => drop(reply.send(self.cancel(&name).await)),
             Request::Release(query, reply) => drop(reply.send(self.release(&query).await)),
+            Request::Pause(query, reply) => drop(reply.send(self.pause(&query).await)),
+            Request::Resume(query, reply) => drop(reply.send(self.resume(&query).await)),
+            Request::Reload(reply) => self.reload(Asker::Command(reply)),
+            Request::Poll(query, reply) => drop(reply.send(self.poll(&query).await)),
         }
     }
 
@@ -71,7 +75,10 @@ impl Daemon {
 
     async fn cancel(&mut self, name: &BuildName) -> Result<Build, Refusal> {
         let key = answer::check_cancel(&self.engine.controller, &name.build)?;
-        self.engine.ask(Event::Cancel { build: key.clone() }).await.map_err(|error| not_stored(&error))?;
+        self.engine
+            .ask(Event::Cancel { build: key.clone() })
+            .await
+            .map_err(|error| answer::not_stored(&error))?;
         let builds = &self.engine.controller.records().builds;
         match builds.get(&key) {
             Some(build) => Ok(answer::summary(&key, build)),
@@ -87,9 +94,33 @@ impl Daemon {
             held.map(|(key, _)| key.clone()).collect::<BTreeSet<ConfigKey>>()
         };
         let before = held(self.engine.controller.records());
-        self.engine.ask(Event::Release(release)).await.map_err(|error| not_stored(&error))?;
+        self.engine.ask(Event::Release(release)).await.map_err(|error| answer::not_stored(&error))?;
         let after = held(self.engine.controller.records());
         Ok(Released { released: before.difference(&after).cloned().collect() })
+    }
+
+    async fn pause(&mut self, query: &PauseQuery) -> Result<Pauses, Refusal> {
+        let (what, event) = answer::check_pause(&self.engine.controller, query, Timestamp::now())?;
+        self.engine.ask(event).await.map_err(|error| answer::not_stored(&error))?;
+        Ok(Pauses { paused: answer::paused_of(&self.engine.controller, &what) })
+    }
+
+    async fn resume(&mut self, query: &ResumeQuery) -> Result<Resumed, Refusal> {
+        let what = answer::check_resume(&self.engine.controller, query)?;
+        let resumed = answer::paused_of(&self.engine.controller, &what);
+        self.engine.ask(Event::Resume(what)).await.map_err(|error| answer::not_stored(&error))?;
+        Ok(Resumed { resumed })
+    }
+
+    async fn poll(&self, query: &PollQuery) -> Result<Polled, Refusal> {
+        let tags = answer::check_poll(&self.engine.controller, query)?;
+        let over = || Refusal::Unavailable(Problem::new("the daemon does not look at tags any more"));
+        let (reply, asked) = oneshot::channel();
+        if self.options.once || self.draining {
+            return Err(over());
+        }
+        self.commands.send(poll::Command::Poll { tags, reply }).await.map_err(|_| over())?;
+        Ok(Polled { asked: asked.await.map_err(|_| over())? })
     }
 
     /// What polling says of itself; once it has ended, what it said last.
@@ -141,12 +172,6 @@ fn condition(condition: &poll::Condition) -> Condition {
         count: condition.count.into(),
         message: condition.trouble.message.clone(),
     }
-}
-
-fn not_stored(error: &CommitError) -> Refusal {
-    Refusal::Unavailable(
-        Problem::new(error.to_string()).hint("nothing was changed: mend the disk and ask again"),
-    )
 }
 
 /// The history limit took the build at once.

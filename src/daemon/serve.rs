@@ -1,5 +1,6 @@
 //! The one task of the running daemon: takes things in until it is time to stop, then drains.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,8 +9,9 @@ use tokio::time::{Instant, Interval, sleep_until};
 
 use super::engine::{Engine, GROUP};
 use super::pulse::{Pulse, Work};
+use super::reload::{Asker, Reading, Reloads};
 use super::words::millis;
-use super::{Ending, Options, answer};
+use super::{Ending, Options, Signals, answer};
 use crate::controller::Event;
 use crate::poll::{self, Observation};
 use crate::runner::Exec;
@@ -24,8 +26,9 @@ pub(super) struct Daemon {
     pub(super) runner: Exec,
     pub(super) inbox: Inbox,
     pub(super) commands: mpsc::Sender<poll::Command>,
+    pub(super) reloads: Reloads,
     pub(super) options: Options,
-    pub(super) settings: config::Settings,
+    pub(super) settings: Arc<config::Settings>,
     pub(super) started: Timestamp,
     /// Whether polling goes on.
     pub(super) polling: bool,
@@ -41,7 +44,8 @@ pub(super) struct Daemon {
 
 /// Everything that comes in.
 pub(super) struct Inbox {
-    pub(super) stop: mpsc::Receiver<()>,
+    pub(super) signals: Signals,
+    pub(super) readings: mpsc::Receiver<Reading>,
     pub(super) questions: mpsc::Receiver<control::Request>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) observations: mpsc::Receiver<Observation>,
@@ -51,6 +55,9 @@ pub(super) struct Inbox {
 /// The next thing that came in.
 enum Input {
     Stop,
+    Reload,
+    /// A configuration was read for a reload.
+    Read(Reading),
     Question(control::Request),
     Events(Vec<Event>),
     /// None at all means that polling has ended.
@@ -76,7 +83,9 @@ impl Inbox {
         let (mut new_events, mut observations) = (Vec::new(), Vec::new());
         tokio::select! {
             biased;
-            Some(()) = self.stop.recv() => Input::Stop,
+            Some(()) = self.signals.stop.recv() => Input::Stop,
+            Some(reading) = self.readings.recv() => Input::Read(reading),
+            Some(()) = self.signals.reload.recv() => Input::Reload,
             Some(question) = self.questions.recv() => Input::Question(question),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
             _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
@@ -129,6 +138,8 @@ impl Daemon {
             self.pulse.stir();
         }
         match input {
+            Input::Reload => self.reload(Asker::Signal),
+            Input::Read(reading) => self.finish_reload(reading).await,
             Input::Question(question) => self.answer(question).await,
             Input::Events(events) => self.engine.step(events).await,
             Input::Observations(observations) => {

@@ -18,11 +18,23 @@ const MEDIA_TYPES: [&str; 4] = [
 
 /// What a tag points to: what the registry said, and what is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredImage", into = "StoredImage")]
 pub struct Image {
     /// What is compared with a trigger's stored identity.
     pub identity: Identity,
     /// What the last look said, word for word.
     pub polled: Polled,
+}
+
+/// An image as it is stored: the identity follows from what was polled and from what is in the index.
+#[derive(Serialize, Deserialize)]
+struct StoredImage {
+    polled: Polled,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    children: Option<Children>,
+    /// States from before that was left out have it, and the children in it.
+    #[serde(default, skip_serializing)]
+    identity: Option<Identity>,
 }
 
 /// The answer to "what does this tag point to?".
@@ -182,6 +194,23 @@ impl Descriptor {
     #[must_use]
     pub fn is_of_index(media_type: &str) -> bool {
         matches!(media_type, OCI_IMAGE_INDEX | DOCKER_MANIFEST_LIST)
+    }
+}
+
+impl From<Image> for StoredImage {
+    fn from(image: Image) -> Self {
+        let children = image.identity.children().cloned();
+        Self { polled: image.polled, children, identity: None }
+    }
+}
+
+impl From<StoredImage> for Image {
+    fn from(stored: StoredImage) -> Self {
+        let StoredImage { polled, children, identity } = stored;
+        match identity {
+            Some(identity) => Self { identity, polled },
+            None => Self::new(polled, children),
+        }
     }
 }
 

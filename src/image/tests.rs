@@ -422,6 +422,31 @@ fn the_children_of_an_index_survive_being_written_and_read() {
 }
 
 #[test]
+fn an_image_survives_being_written_and_read_and_is_read_from_an_older_state() {
+    let manifest = |media_type: &'static str| {
+        Polled::Manifest(Descriptor { digest: digest("1"), media_type: media_type.into(), accept_version: 1 })
+    };
+    let children = index("1", &[("linux/arm/v7", "a")]).children().cloned();
+    let of_index = manifest("application/vnd.oci.image.index.v1+json");
+    let images = [
+        Image::new(manifest("application/vnd.oci.image.manifest.v1+json"), None),
+        Image::new(manifest("application/vnd.example.other"), None),
+        Image::new(of_index.clone(), None),
+        Image::new(of_index, children),
+        Image::new(Polled::V1(ImageId::from_hex(&"a1".repeat(32)).unwrap()), None),
+    ];
+    for image in images {
+        let mut json = serde_json::to_value(&image).unwrap();
+        assert_eq!(serde_json::from_value::<Image>(json.clone()).unwrap(), image, "{json}");
+        let stored = json.as_object_mut().unwrap();
+        stored.remove("children");
+        stored.insert("identity".to_owned(), serde_json::to_value(&image.identity).unwrap());
+        stored.insert("reference".to_owned(), "registry.test/app".into());
+        assert_eq!(serde_json::from_value::<Image>(json.clone()).unwrap(), image, "{json}");
+    }
+}
+
+#[test]
 fn f43_an_image_on_a_v1_registry_is_its_tag() {
     let tag: TagRef = "registry.test/app:1".parse().unwrap();
     let polled = Polled::V1(ImageId::from_hex(&"a1".repeat(32)).unwrap());

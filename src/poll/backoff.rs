@@ -37,6 +37,8 @@ pub(super) struct Backoff {
 #[derive(Debug)]
 struct Closed {
     until: Duration,
+    /// Until when the registry itself wants to be left alone; zero if it said nothing.
+    wished: Duration,
     /// How often in a row it was closed.
     times: u32,
     probing: bool,
@@ -99,6 +101,14 @@ impl Backoff {
     /// Until when no request leaves but a probe, if the host is closed.
     pub(super) fn closed_until(&self) -> Option<Duration> {
         self.closed.as_ref().map(|closed| closed.until)
+    }
+
+    /// Something changed that may have been the trouble, or a person wants to know: the wait is cut short, but never the
+    /// registry's own wish. Answers when the probe may leave, if the host is closed.
+    pub(super) fn probe_soon(&mut self, now: Duration) -> Option<Duration> {
+        let closed = self.closed.as_mut()?;
+        closed.until = closed.until.min(closed.wished.max(now));
+        Some(closed.until)
     }
 
     /// A poll is the probe from now on.
@@ -167,9 +177,14 @@ impl Backoff {
         };
         let until = now.saturating_add(self.jittered(wait, now));
         let probing = !probe && self.closed.as_ref().is_some_and(|closed| closed.probing);
-        let before = self.closed_until().unwrap_or_default();
+        let before = self
+            .closed
+            .as_ref()
+            .map_or((Duration::ZERO, Duration::ZERO), |closed| (closed.until, closed.wished));
+        let wished = trouble.retry_after.map_or(Duration::ZERO, |wish| now.saturating_add(wish));
         self.suspect = None;
-        self.closed = Some(Closed { until: until.max(before), times, probing });
+        self.closed =
+            Some(Closed { until: until.max(before.0), wished: wished.max(before.1), times, probing });
     }
 
     /// Never shorter, for a registry's wish is kept; at most a tenth longer, so that those who were turned away together

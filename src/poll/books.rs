@@ -1,5 +1,6 @@
 //! What is known about every tag and every host while polling goes on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,15 @@ impl Books {
         self.progress.going().map(|step| self.question(step))
     }
 
+    /// The hosts of these names, if they are left alone, are probed as soon as their registries allow.
+    pub(super) fn probe_soon(&mut self, wanted: impl Fn(&str) -> bool) {
+        for (position, host) in self.ground.hosts.iter().enumerate().filter(|(_, host)| wanted(&host.name)) {
+            if let Some(until) = host.gate.probe_soon().filter(|_| self.progress.is_held(position)) {
+                self.progress.hold(position, until);
+            }
+        }
+    }
+
     /// These tags are due now, or all if none is named. Answers how many are.
     pub(super) fn ask(&mut self, tags: &[TagRef]) -> usize {
         let mut positions: Vec<usize> = if tags.is_empty() {
@@ -104,6 +114,8 @@ impl Books {
         positions.sort_unstable();
         positions.dedup();
         self.due_now(&positions);
+        let hosts: BTreeSet<&str> = tags.iter().map(TagRef::host).collect();
+        self.probe_soon(|host| hosts.is_empty() || hosts.contains(host));
         positions.len()
     }
 

@@ -79,6 +79,13 @@ impl HostGate {
         self.inside().backoff.closed_until()
     }
 
+    /// The wait of a closed host is cut short as far as its registry allows; answers until when it is, if it is closed.
+    pub(super) fn probe_soon(&self) -> Option<Duration> {
+        let until = self.inside().backoff.probe_soon(self.clock.now());
+        self.changed.notify_waiters();
+        until
+    }
+
     /// All that wait end with this trouble, and so do all that come.
     pub(super) fn give_up(&self, trouble: Trouble) {
         self.inside().given_up = Some(trouble);

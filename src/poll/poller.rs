@@ -63,7 +63,8 @@ pub enum Outcome {
 pub enum Command {
     /// How is everything doing?
     Status(oneshot::Sender<Status>),
-    /// Poll these tags now, or all if none is named, within the budgets of their hosts. The answer is how many are due
+    /// Poll these tags now, or all if none is named, within the budgets of their hosts; of a host that is left alone one,
+    /// as a [`Command::Probe`]. The answer is how many are due
     /// now; each is asked once, and its slot stays where it is.
     Poll {
         /// Tags of the plan; others are passed over.
@@ -71,6 +72,9 @@ pub enum Command {
         /// How many.
         reply: oneshot::Sender<usize>,
     },
+    /// What may have been the trouble of these hosts has changed: those that are left alone are probed now, or as soon as
+    /// the registry wants to be asked again.
+    Probe(Vec<String>),
     /// Go on with another plan: what is known about its tags and hosts stays known, what is in flight goes on, and what
     /// is due stays due. Without effect with [`Mode::Once`].
     Replan(Plan),
@@ -111,6 +115,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                     // Who asked may have gone away.
                     Some(Command::Status(reply)) => drop(reply.send(books.status(clock.now()))),
                     Some(Command::Poll { tags, reply }) => drop(reply.send(books.ask(&tags))),
+                    Some(Command::Probe(hosts)) => books.probe_soon(|name| hosts.iter().any(|host| host == name)),
                     Some(Command::Replan(plan)) => match books.replan(plan, clock.now()) {
                         Carried::Everything => {}
                         Carried::NotAll => {

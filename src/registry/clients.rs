@@ -12,6 +12,7 @@ use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use super::address::address;
 use super::auth::Outward;
 use super::{Settings, file};
+use crate::image::Digest;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Public servers and NATs close idle connections at 60 to 90 seconds.
@@ -93,6 +94,12 @@ struct Guarded {
 }
 
 impl Clients {
+    /// These, but of those with a CA file only the ones that `is_wanted`.
+    pub(super) fn only(&self, is_wanted: impl Fn(&Path) -> bool) -> Self {
+        let wanted = self.0.iter().filter(|(identity, _)| identity.ca_file.as_deref().is_none_or(&is_wanted));
+        Self(wanted.map(|(identity, ways)| (identity.clone(), ways.clone())).collect())
+    }
+
     /// The clients for a host, made if no host before had the same TLS identity.
     pub(super) fn ways(&mut self, settings: &Settings) -> Result<Ways, SetupError> {
         let identity = Identity::of(&settings.host, settings.ca_file.clone());
@@ -181,14 +188,23 @@ fn base(route: Route) -> ClientBuilder {
     }
 }
 
+/// What tells one content of a CA file from the next; none if it cannot be read.
+pub(super) fn ca_digest(path: &Path) -> Option<Digest> {
+    read_pem(path).ok().map(|pem| Digest::sha256_of(&pem))
+}
+
+fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    file::open(path)?.take(LARGEST_CA_FILE).read_to_end(&mut pem)?;
+    Ok(pem)
+}
+
 fn read_certificates(path: &Path, host: &str) -> Result<Vec<Certificate>, SetupError> {
     let unreadable = |error| {
         let source = Arc::new(error);
         SetupError::CaFile { host: host.to_owned(), path: path.to_owned(), source }
     };
-    let mut pem = Vec::new();
-    let file = file::open(path).map_err(unreadable)?;
-    file.take(LARGEST_CA_FILE).read_to_end(&mut pem).map_err(unreadable)?;
+    let pem = read_pem(path).map_err(unreadable)?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(_) => Err(SetupError::NoCertificate { host: host.to_owned(), path: path.to_owned() }),

@@ -142,11 +142,6 @@ impl Pass<'_> {
         &self.login.credentials.username
     }
 
-    /// Whether nobody has taken this login yet.
-    pub(super) fn is_trial(&self) -> bool {
-        self.known.standing == Standing::Untried
-    }
-
     /// The registry let us in.
     pub(super) fn accepted(self) {
         if self.known.standing != Standing::Accepted {

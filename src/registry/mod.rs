@@ -33,6 +33,7 @@ mod keychain;
 mod manifest;
 mod probe;
 mod transport;
+mod update;
 mod v1;
 mod v2;
 mod verdict;
@@ -43,10 +44,12 @@ pub use api::Api;
 pub use auth::{RealmTrouble, TokenTrouble};
 pub use clients::{SetupError, check_ca_file};
 pub use error::{Advice, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble};
+pub use update::Update;
 
 use clients::Clients;
 use host::Host;
 use transport::PlainHttp;
+use update::Origin;
 
 /// How long one exchange may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -141,6 +144,8 @@ pub struct Registries {
 #[derive(Debug, Default)]
 struct Hosts {
     by_name: BTreeMap<Box<str>, Arc<Host>>,
+    /// What each was made from.
+    origins: BTreeMap<Box<str>, Origin>,
     clients: Clients,
     plain_http: PlainHttp,
 }
@@ -212,9 +217,14 @@ impl Registries {
 
 impl Hosts {
     fn add(&mut self, settings: &Settings) -> Result<Arc<Host>, SetupError> {
+        self.add_from(Origin::of(settings))
+    }
+
+    fn add_from(&mut self, origin: Origin) -> Result<Arc<Host>, SetupError> {
+        let settings = origin.settings();
         let ways = self.clients.ways(settings)?;
         let host = Arc::new(Host::new(settings, ways, self.plain_http.clone()));
-        self.by_name.insert(settings.host.as_str().into(), Arc::clone(&host));
+        self.keep(Arc::clone(&host), origin);
         Ok(host)
     }
 }

@@ -4,7 +4,7 @@
 //! host, and nothing falls from https to http.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,9 +22,9 @@ const MOST_REDIRECTS: usize = 10;
 /// What explains an error is short.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// The hosts that may be asked by plain http, because the user said so.
+/// The hosts that may be asked by plain http, because the user said so. All clones know the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct PlainHttp(Arc<[Url]>);
+pub(super) struct PlainHttp(Arc<Mutex<Vec<Url>>>);
 
 /// One question to a registry.
 #[derive(Debug)]
@@ -124,13 +124,23 @@ fn next_hop(
 impl PlainHttp {
     /// What the settings of all hosts allow.
     pub(super) fn of(settings: &[Settings]) -> Self {
-        let insecure = settings.iter().filter(|settings| settings.insecure);
-        Self(insecure.filter_map(|settings| Url::parse(&format!("http://{}/", settings.host)).ok()).collect())
+        let plain_http = Self::default();
+        plain_http.replace(settings.iter());
+        plain_http
+    }
+
+    /// From now on it is what these settings allow.
+    pub(super) fn replace<'s>(&self, settings: impl Iterator<Item = &'s Settings>) {
+        let insecure = settings.filter(|settings| settings.insecure);
+        let hosts = insecure.filter_map(|settings| Url::parse(&format!("http://{}/", settings.host)).ok());
+        let hosts = hosts.collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
     }
 
     /// Whether this plain http address is of such a host.
     pub(super) fn allows(&self, url: &Url) -> bool {
-        self.0.iter().any(|host| host.origin() == url.origin())
+        let hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().any(|host| host.origin() == url.origin())
     }
 }
 

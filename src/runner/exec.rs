@@ -16,6 +16,7 @@ use super::directory::{self, Directory};
 use super::handle::Handle;
 use crate::controller::{AttemptRef, BuildKey, BuildSpec, Event};
 use crate::failpoint;
+use crate::logging::BuildOutput;
 
 /// The exec runner. Cloning costs a counter; all clones are one runner.
 ///
@@ -23,7 +24,8 @@ use crate::failpoint;
 /// while [`Exec::drain`] is awaited.
 #[derive(Debug, Clone)]
 pub struct Exec {
-    settings: Arc<Settings>,
+    /// What the next attempts are told; those under way keep what they were told.
+    settings: Arc<watch::Sender<Arc<Settings>>>,
     events: mpsc::Sender<Event>,
     live: Arc<watch::Sender<Live>>,
 }
@@ -42,7 +44,18 @@ impl Exec {
     /// A runner that reports to `events`.
     #[must_use]
     pub fn new(settings: Settings, events: mpsc::Sender<Event>) -> Self {
-        Self { settings: Arc::new(settings), events, live: Arc::new(watch::Sender::new(Live::default())) }
+        Self {
+            settings: Arc::new(watch::Sender::new(Arc::new(settings))),
+            events,
+            live: Arc::new(watch::Sender::new(Live::default())),
+        }
+    }
+
+    /// Where the output of the next attempts goes.
+    pub fn set_output(&self, output: BuildOutput) {
+        self.settings.send_modify(|settings| {
+            *settings = Arc::new(Settings { output, ..(**settings).clone() });
+        });
     }
 
     /// Starts `attempt`, whose record must be on disk: [`Event::Accepted`] once its command runs, and in any case one
@@ -53,7 +66,7 @@ impl Exec {
         }
         let stop = self.enter(&attempt);
         let run = Attempt {
-            settings: Arc::clone(&self.settings),
+            settings: self.settings(),
             this: attempt.clone(),
             spec,
             events: self.events.clone(),
@@ -65,7 +78,7 @@ impl Exec {
     /// Ends whatever is alive of `attempt` from before a restart, then reports it as interrupted.
     pub fn adopt(&self, attempt: AttemptRef) {
         self.enter(&attempt);
-        let run = interrupt(attempt.clone(), Arc::clone(&self.settings));
+        let run = interrupt(attempt.clone(), self.settings());
         tokio::spawn(self.clone().see_through(attempt, run));
     }
 
@@ -88,7 +101,7 @@ impl Exec {
 
     /// Removes the directory of a build whose record is gone. Best effort: what is left is swept at the next start.
     pub fn discard(&self, build: &BuildKey) {
-        let directory = Directory::of(&self.settings.builds_dir, build);
+        let directory = Directory::of(&self.settings().builds_dir, build);
         let build = build.clone();
         self.live.send_modify(|live| live.keep(&build, None));
         spawn_blocking(move || {
@@ -102,15 +115,20 @@ impl Exec {
 
     /// Removes the directories of builds that are not to be kept: what a crash left behind.
     pub async fn sweep(&self, keep: impl Fn(&BuildKey) -> bool) {
-        let settings = Arc::clone(&self.settings);
-        let listed = spawn_blocking(move || directory::list(&settings.builds_dir)).await;
+        let settings = self.settings();
+        let dir = Arc::clone(&settings);
+        let listed = spawn_blocking(move || directory::list(&dir.builds_dir)).await;
         match listed.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
             Ok(builds) => builds.iter().filter(|build| !keep(build)).for_each(|build| self.discard(build)),
             Err(error) => {
-                let path = self.settings.builds_dir.display();
+                let path = settings.builds_dir.display();
                 tracing::warn!(event = "build_files_left", %path, %error, "cannot look for orphaned build files");
             }
         }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
     }
 
     fn enter(&self, attempt: &AttemptRef) -> watch::Receiver<Option<Stop>> {
@@ -136,7 +154,7 @@ impl Exec {
             Err(error) => {
                 let AttemptRef { build, attempt: number, .. } = &attempt;
                 tracing::error!(event = "task_panicked", %build, attempt = number, %error, "attempt task stopped");
-                interrupt(attempt.clone(), Arc::clone(&self.settings)).await
+                interrupt(attempt.clone(), self.settings()).await
             }
         };
         self.live.send_modify(|live| live.keep(&attempt.build, left));

@@ -101,7 +101,7 @@ async fn d10_what_was_found_out_about_a_host_is_there_after_a_crash_a_stop_and_a
     let opened = Store::open(dir.path()).unwrap();
     let host = "registry.test:5000";
     opened.store.commit(&[transition(vec![registry_record(host)])]).await.unwrap();
-    let is_there = |dir: &Path| Store::open(dir).unwrap().records.is_v2(host);
+    let is_there = |dir: &Path| Store::open(dir).unwrap().records.v2_hosts().contains(host);
     assert!(is_there(crash_image(dir.path()).path()));
     opened.store.close().await;
     assert!(is_there(crash_image(dir.path()).path()));

@@ -227,3 +227,42 @@ fn a_database_is_not_cleared_before_its_snapshot_stands() {
     one_complete_build_each(&home, 1);
     daemon.stop();
 }
+
+#[test]
+fn a_reload_that_cannot_be_stored_is_refused_and_the_old_configuration_runs_on() {
+    let registry = FakeRegistry::start();
+    let home = home(&registry);
+    let daemon = home.start();
+    daemon.wait_for("build_finished");
+    daemon.stop();
+    let watch = Watch::new("app", &registry.host(), "base:1").every("100ms").key("paused", "true");
+    // Nothing is written before the reload; of what follows from it, the pause would be the first.
+    let daemon = home.start_with(&[], &[("FAILPOINTS", "journal-before-append=1*return->off")]);
+    home.configure(&watch_list(&registry.host(), &[watch]));
+    let refused = home.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("nothing was changed: mend the disk and ask again"), "{said}");
+    assert_eq!(daemon.wait_for("reload_refused")["actor"], "command");
+    assert_eq!(home.ask(&["configs"])[0]["triggers"][0]["paused"], false);
+    registry.push("base", "1", 2);
+    daemon.wait_for("build_finished");
+    assert_eq!(home.ask(&["reload"])["edited"][0]["keys"][0], "paused");
+    assert_eq!(home.ask(&["configs"])[0]["triggers"][0]["paused"], true);
+    daemon.stop();
+}
+
+#[test]
+fn nothing_is_loaded_while_the_state_cannot_be_stored() {
+    let registry = FakeRegistry::start();
+    let home = home(&registry);
+    let daemon = home.spawn(&[], &[("FAILPOINTS", "journal-before-append=return")]);
+    daemon.wait_for("store_failed");
+    let refused = home.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("the state cannot be stored: "), "{said}");
+    crate::support::daemon::signal(daemon.pid(), "HUP");
+    daemon.wait_count("reload_refused", 2);
+    daemon.kill();
+}

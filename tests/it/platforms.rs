@@ -251,7 +251,6 @@ fn an_index_that_cannot_be_read_is_trouble_of_the_tag_until_it_can() {
     let faults = [
         Fault::status(500).on(Method::GET),
         Fault::status(404).on(Method::GET),
-        Fault::cut_body().on(Method::GET),
         Fault::endless_body().on(Method::GET),
         Fault::status(200).body("{\"schemaVersion\":2,\"manifests\":[]}").on(Method::GET),
     ];

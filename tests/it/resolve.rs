@@ -1,11 +1,13 @@
 //! What a tag points to, asked of a registry that behaves, misbehaves, or does not answer at all.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use basewatch::image::{Descriptor, Digest, Polled, TagRef};
-use basewatch::registry::{Depth, Error, Gate, Registries, Settings, Target};
+use basewatch::registry::{Credentials, Depth, Error, Gate, Registries, Settings, Target};
+use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
 use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
@@ -20,6 +22,19 @@ mod travel;
 /// Longer than anything here takes, shorter than a person's patience.
 const GENEROUS: Duration = Duration::from_secs(20);
 const TINY: Duration = Duration::from_millis(200);
+
+const PASSWORD: &str = "open sesame";
+
+fn password_file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn with_login(registry: &FakeRegistry, file: &NamedTempFile) -> Settings {
+    let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
+    Settings { credentials: Some(credentials), ..settings(registry) }
+}
 
 fn target(tag: &TagRef) -> Target<'_> {
     Target { tag, group: &[], depth: Depth::Digest, known: None }

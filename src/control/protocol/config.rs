@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, Held, ImageId, TagRef};
+use super::{Build, ConfigKey, Digest, Held, ImageId, Pause, TagRef};
 
 /// Which build configs are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Config {
     /// Since when there is an image that no complete build has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
+    /// What keeps all of its builds from starting, whatever asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// What may not start, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
@@ -76,6 +79,9 @@ pub struct Trigger {
     pub tag: TagRef,
     /// It is watched, and starts nothing.
     pub paused: bool,
+    /// Since when that is so, and what for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// What it last started a build for, or remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Digest>,

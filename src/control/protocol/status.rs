@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, Children, ConfigKey, Digest, ImageId, Platform, TagRef};
+use super::{Build, Children, ConfigKey, Digest, ImageId, Paused, Platform, TagRef};
 
 /// Which part of the status is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Status {
     pub registries: Vec<Registry>,
     /// What may not start, and why.
     pub held: Vec<Held>,
+    /// What is paused, whether anything waits for it or not.
+    #[serde(default)]
+    pub paused: Vec<Paused>,
     /// The builds that have not ended, running ones first, then in the order of their numbers.
     pub builds: Vec<Build>,
 }

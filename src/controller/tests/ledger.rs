@@ -37,6 +37,7 @@ pub(super) struct Made {
 }
 
 /// What a trigger need not fire for any more, and why.
+#[derive(Clone)]
 pub(super) struct Settled {
     /// None on a v1 registry.
     digest: Option<Digest>,
@@ -163,6 +164,7 @@ impl Ledger {
             let Cause::ImageChange { image, old_digest } = cause;
             self.check_pinned(image);
             let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
+            assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
             let settled = self.settled.get(&trigger);
             let digest = settled.map(|settled| settled.digest.as_ref());
             assert_ne!(Some(image.digest.as_ref()), digest, "{trigger} fires for what it has stored");
@@ -188,6 +190,12 @@ impl Ledger {
         }
     }
 
+    /// Whether a trigger is held back, or all builds of its config are.
+    fn is_paused(&self, trigger: &TriggerKey) -> bool {
+        let own = self.records.triggers.get(trigger).is_some_and(|record| record.pause.is_some());
+        own || self.records.configs.get(&trigger.config).is_some_and(|record| record.pause.is_some())
+    }
+
     fn check_pinned(&self, image: &PinnedImage) {
         let digest = image.digest.as_ref();
         let pinned = digest.map_or_else(|| image.tag.v1_reference(), |digest| image.tag.pinned(digest));
@@ -206,7 +214,14 @@ impl Ledger {
         let digest = record.admitted().identity.digest().cloned();
         let least = digest.as_ref().and_then(|digest| self.indexes.get(digest).cloned());
         let key = TriggerKey { config: config.clone(), tag: tag.clone() };
-        let before = self.settled.remove(&key).and_then(|before| before.most);
+        let before = self.settled.remove(&key);
+        if let (None, Some(before)) = (&digest, before.as_ref().filter(|before| before.digest.is_some())) {
+            // What seems to be v1 now is no news to what was v2, and takes nothing from it (D10).
+            let kept = Settled { by: by.cloned(), ..before.clone() };
+            self.settled.insert(key, kept);
+            return;
+        }
+        let before = before.and_then(|before| before.most);
         let most = match (&digest, &least, before) {
             (Some(digest), Some(new), Some(old))
                 if !is_news(&Platforms::All, (digest, Some(new)), (digest, Some(&old))) =>

@@ -6,3 +6,4 @@ mod rules;
 mod simulation;
 mod support;
 mod table;
+mod words;

@@ -9,6 +9,7 @@ use proptest::strategy::Strategy;
 
 use super::ledger::Ledger;
 use super::support::*;
+use super::words::Words;
 use crate::controller::*;
 use crate::image::{Earlier, ImageId, Platforms, Polled};
 
@@ -27,6 +28,11 @@ enum Happening {
     Cancel(usize),
     ReleaseAll,
     ReleaseOne(usize),
+    /// Of the config at this place, its first triggers up to that one, for so many seconds; for ever, if for none.
+    Pause(usize, usize, u64),
+    PauseAllBuilds(usize, u64),
+    Resume(usize, usize),
+    ResumeAllBuilds(usize),
     Pass(u64),
     ClockBack(u64),
     Drain,
@@ -67,6 +73,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..6_usize).prop_map(Cancel),
         1 => Just(ReleaseAll),
         1 => (0..3_usize).prop_map(ReleaseOne),
+        3 => (0..3_usize, 0..3_usize, 0..100_u64).prop_map(|(name, upto, time)| Pause(name, upto, time)),
+        1 => (0..3_usize, 0..100_u64).prop_map(|(name, time)| PauseAllBuilds(name, time)),
+        3 => (0..3_usize, 0..3_usize).prop_map(|(name, upto)| Resume(name, upto)),
+        1 => (0..3_usize).prop_map(ResumeAllBuilds),
         5 => (0..200_u64).prop_map(Pass),
         1 => (0..200_u64).prop_map(ClockBack),
         1 => Just(Drain),
@@ -110,6 +120,8 @@ struct Run {
     twin: Controller,
     ledger: Ledger,
     settings: Arc<Settings>,
+    /// What was said of pausing.
+    words: Words,
     /// The attempts that may be alive.
     alive: BTreeSet<(BuildKey, u32)>,
     now: Now,
@@ -122,6 +134,7 @@ impl Run {
             twin: Controller::new(STORE, Records::default()),
             ledger: Ledger::default(),
             settings: Arc::new(some_settings(bits)),
+            words: Words::default(),
             alive: BTreeSet::new(),
             now: dawn(),
         };
@@ -138,6 +151,11 @@ impl Run {
             Some((attempt.build, attempt.attempt))
         });
         assert_eq!(adopted.collect::<BTreeSet<_>>(), self.alive, "all that may be alive is looked for");
+        self.load();
+    }
+
+    fn load(&mut self) {
+        self.words.load(&self.settings, self.now);
         self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false });
     }
 
@@ -167,7 +185,7 @@ impl Run {
             Miss(at, is_v2) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]), is_v2: *is_v2 }),
             Load(bits) => {
                 self.settings = Arc::new(some_settings(*bits));
-                self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false });
+                self.load();
             }
             Accept(which) => {
                 let Some((build, attempt)) = self.alive(*which) else { return };
@@ -192,6 +210,21 @@ impl Run {
                 let these = vec![app(NAMES[*which])];
                 self.tell(&Event::Release(Release::These(these)));
             }
+            Pause(name, upto, seconds) => {
+                let what = pausable(NAMES[*name], &TAGS[..=*upto.min(name)]);
+                self.pause(what, *seconds);
+            }
+            PauseAllBuilds(name, seconds) => {
+                let what = pausable(NAMES[*name], &TAGS[..=*name]);
+                self.pause(Pausable { configs: vec![app(NAMES[*name])], ..what }, *seconds);
+            }
+            Resume(name, upto) => {
+                self.resume(pausable(NAMES[*name], &TAGS[..=*upto.min(name)]));
+            }
+            ResumeAllBuilds(name) => {
+                let what = pausable(NAMES[*name], &TAGS[..=*name]);
+                self.resume(Pausable { configs: vec![app(NAMES[*name])], ..what });
+            }
             Pass(seconds) => {
                 self.now.wall += Duration::from_secs(*seconds);
                 self.now.mono += Duration::from_secs(*seconds);
@@ -208,6 +241,17 @@ impl Run {
         }
     }
 
+    fn pause(&mut self, what: Pausable, seconds: u64) {
+        let until = (seconds > 0).then(|| self.now.wall + Duration::from_secs(seconds));
+        self.words.pause(&what, until);
+        self.tell(&Event::Pause { what, reason: None, until });
+    }
+
+    fn resume(&mut self, what: Pausable) {
+        self.words.resume(&what);
+        self.tell(&Event::Resume(what));
+    }
+
     fn alive(&self, which: usize) -> Option<(BuildKey, u32)> {
         self.alive.iter().nth(which).cloned()
     }
@@ -216,6 +260,7 @@ impl Run {
         self.step(event);
         for _ in 0..100 {
             if self.controller.next_tick(self.now) != Some(Duration::ZERO) {
+                self.words.check(&self.controller, self.now);
                 return;
             }
             assert!(!self.step(&Event::Tick).is_empty(), "a tick was due and had nothing to do");

@@ -126,6 +126,12 @@ pub(super) fn these(platforms: &[&str]) -> Platforms {
     Platforms::These(platforms.iter().map(|platform| platform.parse().unwrap()).collect())
 }
 
+/// The triggers of a config on these tags.
+pub(super) fn pausable(config: &str, on: &[&str]) -> Pausable {
+    let key = |name: &&str| TriggerKey { config: app(config), tag: tag(name) };
+    Pausable { triggers: on.iter().map(key).collect(), configs: Vec::new() }
+}
+
 pub(super) fn serial(config: BuildConfig) -> BuildConfig {
     BuildConfig { run_policy: RunPolicy::Serial, ..config }
 }
@@ -265,6 +271,15 @@ impl Mind {
 
     pub(super) fn cancel(&mut self, name: &str) -> Vec<Note> {
         self.tell(&Event::Cancel { build: build(name) })
+    }
+
+    /// A person pauses triggers of a config.
+    pub(super) fn pause(&mut self, config: &str, on: &[&str]) -> Vec<Note> {
+        self.tell(&Event::Pause { what: pausable(config, on), reason: None, until: None })
+    }
+
+    pub(super) fn resume(&mut self, config: &str, on: &[&str]) -> Vec<Note> {
+        self.tell(&Event::Resume(pausable(config, on)))
     }
 
     /// Time passes, and the driver ticks.

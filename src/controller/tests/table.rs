@@ -31,6 +31,17 @@ enum Others {
     WaitedFor,
 }
 
+/// What was said of pausing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pause {
+    None,
+    Config,
+    Command,
+    AllBuilds,
+    /// By command, after the configuration paused it.
+    Resumed,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Base {
     Resolved,
@@ -49,7 +60,7 @@ enum Verdict {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     stored: Stored,
-    paused: bool,
+    pause: Pause,
     first_start: FirstStart,
     on_first: OnFirst,
     record_next: bool,
@@ -65,7 +76,8 @@ fn verdict_by_the_book(row: &Row) -> Verdict {
     use Verdict::{Fire, Hold, Nothing, Record};
     let held = matches!(row.first_start, FirstStart::Held(_));
     let records = row.on_first == OnFirst::Record || row.record_next;
-    match (row.stored, row.paused, records, held, row.others, row.base) {
+    let is_paused = matches!(row.pause, Pause::Config | Pause::Command | Pause::AllBuilds);
+    match (row.stored, is_paused, records, held, row.others, row.base) {
         (Stored::Same, true, _, _, _, _) => Nothing,
         (Stored::Nothing | Stored::Other, true, _, _, _, _) => Hold(Paused),
         (_, false, _, _, _, _) if row.lacks => Hold(PlatformMissing),
@@ -91,7 +103,10 @@ impl Row {
             ..config
         };
         let config = on(&these(&["linux/arm64"]), config);
-        if self.paused { paused(config, &["lib"]) } else { config }
+        match self.pause {
+            Pause::Config | Pause::Resumed => paused(config, &["lib"]),
+            Pause::None | Pause::Command | Pause::AllBuilds => config,
+        }
     }
 
     /// A single manifest lacks nothing.
@@ -121,6 +136,15 @@ impl Row {
     /// Looks at `lib`, which points to `A`, and reads the verdict from what the controller does.
     fn verdict(&self) -> Verdict {
         let mut mind = Mind::over(self.records(), settings([self.config()]));
+        match self.pause {
+            Pause::None | Pause::Config => {}
+            Pause::Command => drop(mind.pause("app", &["lib"])),
+            Pause::Resumed => drop(mind.resume("app", &["lib"])),
+            Pause::AllBuilds => {
+                let what = Pausable { triggers: Vec::new(), configs: vec![app("app")] };
+                mind.tell(&Event::Pause { what, reason: None, until: None });
+            }
+        }
         match self.others {
             Others::LookedAt => drop(mind.miss("other")),
             Others::Awaited => {}
@@ -178,7 +202,7 @@ fn every_look_at_a_tag_comes_to_what_the_table_says() {
     let mut rows = 0;
     every!(
         stored in [Stored::Nothing, Stored::Same, Stored::Other],
-        paused in [false, true],
+        pause in [Pause::None, Pause::Config, Pause::Command, Pause::AllBuilds, Pause::Resumed],
         first_start in [FirstStart::None, held, FirstStart::Released],
         on_first in [OnFirst::Build, OnFirst::Record],
         record_next in [false, true],
@@ -186,12 +210,12 @@ fn every_look_at_a_tag_comes_to_what_the_table_says() {
         others in [Others::LookedAt, Others::Awaited, Others::WaitedFor],
         lacks in [false, true]
         => {
-            let row = Row { stored, paused, first_start, on_first, record_next, base, others, lacks };
+            let row = Row { stored, pause, first_start, on_first, record_next, base, others, lacks };
             assert_eq!(row.verdict(), verdict_by_the_book(&row), "{row:?}");
             rows += 1;
         }
     );
-    assert_eq!(rows, 3 * 2 * 3 * 2 * 2 * 2 * 3 * 2);
+    assert_eq!(rows, 3 * 5 * 3 * 2 * 2 * 2 * 3 * 2);
 }
 
 // === What a build comes to when its attempt is over ===

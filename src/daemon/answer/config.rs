@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::build::summary;
 use super::name::find_config;
+use super::pause::in_words;
 use crate::control::Refusal;
 use crate::control::protocol::{self, Config, ConfigFilter, ConfigsQuery, Held, Problem, ReleaseQuery};
 use crate::controller::{
@@ -95,6 +96,7 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
             .map(|trigger| describe_trigger(controller, config, trigger))
             .collect(),
         stale_since: stale_since(controller, config),
+        pause: controller.pause_of(&config.key).map(in_words),
         held: holds(controller, config),
         last_complete: of(newest(controller, config, |phase| *phase == Phase::Complete)),
         last_failure: of(newest(controller, config, |phase| {
@@ -108,9 +110,11 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
 fn describe_trigger(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> protocol::Trigger {
     let record = stored(controller, config, &trigger.tag);
     let found = controller.records().tags.get(&trigger.tag);
+    let pause = controller.pause_on(&config.key, &trigger.tag);
     protocol::Trigger {
         tag: trigger.tag.clone(),
-        paused: trigger.paused,
+        paused: pause.is_some(),
+        pause: pause.map(in_words),
         stored: record.and_then(|record| record.stored.as_ref()).and_then(Identity::digest).cloned(),
         fires_once: found.is_some_and(|tag| tag.admitted().identity == Identity::V1Tag),
         pending_since: record.and_then(|record| record.pending.as_ref()).map(|pending| pending.since),
@@ -126,7 +130,8 @@ fn is(config: &Config, filter: ConfigFilter) -> bool {
     }
 }
 
-fn has_labels(config: &BuildConfig, labels: &str) -> bool {
+/// Whether `config` has all these labels, `key=value` lines.
+pub(super) fn has_labels(config: &BuildConfig, labels: &str) -> bool {
     labels.lines().all(|label| {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
         config.labels.get(key).is_some_and(|found| found == value)
@@ -160,7 +165,7 @@ fn waiting_since(controller: &Controller, config: &BuildConfig, trigger: &Trigge
 /// Why a change waits; none if nothing stands in its way any more and the next tick takes it up.
 fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<HoldReason> {
     let tags = &controller.records().tags;
-    if trigger.paused {
+    if controller.pause_on(&config.key, &trigger.tag).is_some() {
         Some(HoldReason::Paused)
     } else if !missing(controller, trigger).is_empty() {
         Some(HoldReason::PlatformMissing)

@@ -1,10 +1,12 @@
 //! Finding what a person named: the namespace may be left out where only one fits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use super::status::not_watched;
 use crate::control::Refusal;
-use crate::control::protocol::Problem;
+use crate::control::protocol::{PollQuery, Problem};
 use crate::controller::{BuildKey, ConfigKey, Controller};
+use crate::image::{ReferenceError, TagRef};
 
 /// The build that `text`, `[NAMESPACE/]NAME-NUMBER`, means.
 ///
@@ -45,6 +47,27 @@ pub(super) fn find_config_with_builds(controller: &Controller, text: &str) -> Re
     let built = controller.records().configs.keys();
     let found: BTreeSet<&ConfigKey> = configured.chain(built).filter(|key| means(text, key)).collect();
     only(text, &found.into_iter().collect::<Vec<_>>(), || no_config(text))
+}
+
+/// The tags to look at now: those that are named, or all that are watched.
+///
+/// # Errors
+/// If one that is named is not watched.
+pub fn check_poll(controller: &Controller, query: &PollQuery) -> Result<Vec<TagRef>, Refusal> {
+    let configs = controller.settings().build_configs.iter();
+    let watched: HashSet<&TagRef> = configs.flat_map(|config| config.tags()).collect();
+    if query.tags.is_empty() {
+        return Ok(watched.into_iter().cloned().collect());
+    }
+    let malformed = |error: ReferenceError| Refusal::Malformed(Problem::new(error.to_string()));
+    let named = query.tags.iter().map(|text| {
+        let tag: TagRef = text.parse().map_err(malformed)?;
+        match watched.contains(&tag) {
+            true => Ok(tag),
+            false => Err(not_watched(&tag)),
+        }
+    });
+    named.collect()
 }
 
 fn means(text: &str, key: &ConfigKey) -> bool {

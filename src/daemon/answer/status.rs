@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::summary;
 use super::config::{holds, stale_since};
+use super::pause::{is_paused, pauses};
 use super::{Facts, PolledHost, PolledTag, Polling};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Held, Phase, Problem, Status, StatusQuery, Tag, Totals};
@@ -31,6 +32,7 @@ pub fn status(
         tags: tags(controller, polling, &scope),
         registries: registries(polling, &scope),
         held: held(controller, &scope),
+        paused: paused(controller, &scope),
         builds: builds(controller, &scope),
     })
 }
@@ -57,7 +59,7 @@ pub fn totals(controller: &Controller, polling: &Polling) -> Totals {
         tags_failing: failing.len(),
         stale: count(&|config| stale_since(controller, config).is_some()),
         held: count(&is_held),
-        paused: count(&|config| config.triggers.iter().any(|trigger| trigger.paused)),
+        paused: count(&|config| is_paused(controller, config)),
         queued: controller.live_builds().count() - running,
         running,
         max_builds: settings.max_builds,
@@ -97,11 +99,14 @@ fn watched(polling: &Polling, text: &str) -> Result<TagRef, Refusal> {
         .map_err(|error: crate::image::ReferenceError| Refusal::Malformed(Problem::new(error.to_string())))?;
     match polling.tags.contains_key(&tag) {
         true => Ok(tag),
-        false => {
-            let problem = Problem::new(format!("{tag} is not watched"));
-            Err(Refusal::NotFound(problem.hint("`basewatch status` lists the tags that are")))
-        }
+        false => Err(not_watched(&tag)),
     }
+}
+
+/// The answer to who asks for a tag that nothing watches.
+pub(super) fn not_watched(tag: &TagRef) -> Refusal {
+    let problem = Problem::new(format!("{tag} is not watched"));
+    Refusal::NotFound(problem.hint("`basewatch status` lists the tags that are"))
 }
 
 fn tags(controller: &Controller, polling: &Polling, scope: &Scope<'_>) -> Vec<Tag> {
@@ -164,6 +169,13 @@ fn held(controller: &Controller, scope: &Scope<'_>) -> Vec<Held> {
     let in_scope = configs.filter(|config| scope.configs.contains_key(&config.key));
     let held = in_scope.flat_map(|config| holds(controller, config));
     held.filter(|held| held.tag.as_ref().is_none_or(|tag| scope.has(tag))).collect()
+}
+
+fn paused(controller: &Controller, scope: &Scope<'_>) -> Vec<protocol::Paused> {
+    let configs = controller.settings().build_configs.iter();
+    let in_scope = configs.filter(|config| scope.configs.contains_key(&config.key));
+    let paused = in_scope.flat_map(|config| pauses(controller, config));
+    paused.filter(|paused| paused.tag.as_ref().is_none_or(|tag| scope.has(tag))).collect()
 }
 
 fn builds(controller: &Controller, scope: &Scope<'_>) -> Vec<protocol::Build> {

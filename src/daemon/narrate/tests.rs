@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::narrate;
 use crate::controller::{
-    BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, Phase, Urgency,
+    BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, PausedBy, Phase,
+    ResumedBy, Urgency,
 };
 use crate::image::{Digest, ImageId, TagRef};
 use crate::logging::{capture, catalog};
@@ -63,6 +64,14 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
     };
     let swallowed =
         Note::TriggerSwallowed { config: config(), build: build(7), tag: tag(), digest: Some(digest(2)) };
+    let paused = Note::TriggerPaused {
+        config: config(),
+        tag: Some(tag()),
+        by: PausedBy::Command,
+        reason: Some("release freeze".into()),
+        until: Some("2026-11-03T08:00:00Z".parse().unwrap()),
+    };
+    let resumed = Note::TriggerResumed { config: config(), tag: Some(tag()), by: ResumedBy::Until };
     let retrying = Note::BuildRetrying {
         build: build(7),
         attempt: 1,
@@ -91,6 +100,8 @@ fn notes() -> Vec<(Note, &'static str, &'static str)> {
             "trigger_recorded",
             "info",
         ),
+        (paused, "trigger_paused", "info"),
+        (resumed, "trigger_resumed", "info"),
         (pending(HoldReason::Paused), "change_pending", "info"),
         (pending(HoldReason::StrategyUnresolved), "change_pending", "warn"),
         (Note::BuildsHeld { held: 60, hold_above: 50 }, "builds_held", "warn"),

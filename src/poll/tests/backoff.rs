@@ -112,6 +112,8 @@ fn one_probe_at_a_time_and_its_answer_opens_whatever_it_is() {
         backoff.begin_probe();
         assert_eq!(backoff.access(until), Access::Probing);
         assert_eq!(backoff.access(until + LONGEST), Access::Probing);
+        backoff.answered(of("web"), until);
+        assert_eq!(backoff.access(until), Access::Probing, "what was in flight before opens nothing");
         match answer {
             None => backoff.answered(probe("app"), until),
             Some(kind) => drop(backoff.failed(probe("app"), &trouble_of(kind), until)),

@@ -98,6 +98,40 @@ async fn everything_that_waited_goes_on_within_the_budget_and_once() {
     assert!(pairs.all(|(first, later)| *later - *first >= SECOND / 2));
 }
 
+fn every(interval: Duration, mut plan: HostPlan) -> HostPlan {
+    plan.tags.iter_mut().for_each(|tag| tag.interval = interval);
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slots_that_passed_are_made_up_for_by_one_poll() {
+    let plan = every(10 * MINUTE, host(BAD, 100, NO_RATE));
+    let running = start(Mode::Continuous, vec![plan], troubled(AT_ONCE, || limit(1_800)));
+    pass(TROUBLE.1 + 20 * MINUTE).await;
+    let asked = running.script.asked_of_host(BAD).into_iter().map(|(at, _)| at);
+    let after: Vec<Duration> = asked.filter(|at| *at >= TROUBLE.1).collect();
+    let soon = after.iter().filter(|at| **at < after[0] + MINUTE).count();
+    // Ten or twenty have their slot in this very minute.
+    assert!((80..150).contains(&soon), "{soon} polls in the first minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_because_of_the_host_is_asked_for_again_as_soon_as_that_is_back() {
+    let begin = Instant::now();
+    let script = Script::new(move |_, _| match begin.elapsed() < 3 * MINUTE {
+        true => (AT_ONCE, trouble("connect")),
+        false => (AT_ONCE, resolved()),
+    });
+    let plan = every(6 * HOUR, host(BAD, 5, NO_RATE));
+    let running = start(Mode::Continuous, vec![plan], script);
+    pass(8 * MINUTE).await;
+    let status = running.status().await;
+    assert!(
+        status.tags.iter().all(|tag| tag.condition.is_none() && tag.last_success.is_some()),
+        "{status:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_request_leaves_inside_a_window_and_the_first_leaves_right_after_it() {
     for seconds in [1, 30, 600, 21_600] {
@@ -358,4 +392,43 @@ async fn intervals_that_a_budget_cannot_bear_are_told_at_the_plan_and_when_they_
     assert!(twice.interval >= 2 * stretched.interval - SECOND * 8);
     assert_eq!(replan(HostPlan { limits: NO_RATE, ..plan }).await, None);
     assert_eq!(told().count(), 2);
+}
+
+/// A registry that is well again long before anybody would look by itself, and what is said then.
+async fn said_when_well_again(answer: fn() -> Result<Found, Trouble>, say: Command) -> Running {
+    let begin = Instant::now();
+    let script = Script::new(move |_, _| match begin.elapsed() < 90 * MINUTE {
+        true => (AT_ONCE, answer()),
+        false => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![host(BAD, 5, NO_RATE)], script);
+    pass(90 * MINUTE).await;
+    running.commands.send(say).await.unwrap();
+    pass(SECOND).await;
+    running
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_asked_for_cuts_a_wait_short() {
+    let (reply, _) = oneshot::channel();
+    let asks = [Command::Probe(vec![BAD.to_owned()]), Command::Poll { tags: Vec::new(), reply }];
+    for say in asks {
+        let running = said_when_well_again(|| trouble("connect"), say).await;
+        assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_another_host_cuts_no_wait_short() {
+    let other = Command::Probe(vec!["other.example.com".to_owned()]);
+    let running = said_when_well_again(|| trouble("connect"), other).await;
+    assert!(running.status().await.hosts[0].trouble.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_probe_goes_before_the_time_that_the_registry_named() {
+    let running = said_when_well_again(|| limit(21_600), Command::Probe(vec![BAD.to_owned()])).await;
+    assert_eq!(running.script.asked_of_host(BAD).len(), 1);
+    pass(5 * HOUR).await;
+    assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
 }

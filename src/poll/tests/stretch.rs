@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::support::{MINUTE, host};
+use crate::poll::cohort::{Layout, gather};
 use crate::poll::stretch::{Stretch, Stretched};
 use crate::poll::{HostPlan, Limits};
 
@@ -42,6 +43,17 @@ fn no_rate_and_no_interval_makes_no_sense() {
             let plan = plan(3, interval, Some(rate));
             assert!(Stretch::of(&plan).apply(interval) >= interval.min(Duration::from_hours(1_000_000)));
         }
+    }
+}
+
+#[test]
+fn cohorts_keep_the_stretched_interval() {
+    let plan = plan(240, MINUTE, Some(2.0));
+    let interval = Stretch::of(&plan).apply(MINUTE);
+    for cohort in gather(0, plan, &mut Layout::default()) {
+        let period = cohort.period_after(Duration::from_secs(1_800_000_000));
+        let hundred = cohort.due(period + 100) - cohort.due(period);
+        assert!((hundred.div_duration_f64(interval) - 100.0).abs() <= 0.2, "{hundred:?}");
     }
 }
 

@@ -128,8 +128,8 @@ impl Fetcher {
         request
     }
 
-    /// What a status means that is no token. A request for several repositories says nothing about the login: it may
-    /// have been one of them that was refused.
+    /// What a status means that is no token. A 403 says that the login may not see the repository, and so may a 401 to a
+    /// request for several: neither says anything about the login.
     async fn refusal(
         &self,
         issuer: &Issuer,
@@ -140,8 +140,6 @@ impl Fetcher {
         let Answer { status, remark, retry_after, elsewhere: _ } = reply.answer().await;
         let reason = match (status, pass) {
             (StatusCode::UNAUTHORIZED, Some(pass)) if !shared => return pass.rejected(),
-            // Who was let in before is known, and may only not see this repository.
-            (StatusCode::FORBIDDEN, Some(pass)) if !shared && pass.is_trial() => return pass.rejected(),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
                 let advice = self.advice(issuer, Advice::Login);
                 TokenTrouble::Denied { status, remark, advice }

@@ -2,24 +2,8 @@
 
 use std::io::Write;
 
-use basewatch::registry::Credentials;
-use tempfile::NamedTempFile;
-
 use super::*;
 use crate::support::fake_registry::Tokens;
-
-const PASSWORD: &str = "open sesame";
-
-fn password_file(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
-
-fn with_login(registry: &FakeRegistry, file: &NamedTempFile) -> Settings {
-    let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
-    Settings { credentials: Some(credentials), ..settings(registry) }
-}
 
 fn private_registry() -> FakeRegistry {
     let registry = FakeRegistry::start();

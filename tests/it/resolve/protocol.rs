@@ -86,10 +86,9 @@ async fn a_tag_that_a_v1_registry_does_not_have_is_missing_in_its_words() {
 async fn a_v1_registry_that_wants_a_login_is_given_it() {
     let (registry, id) = v1_registry();
     registry.fault(ANY, Fault::gate("ci", "open sesame"));
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "open sesame").unwrap();
-    let credentials =
-        basewatch::registry::Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
+    let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
     let without = asker(&registry, Api::Auto);
     assert_eq!(found(&without, &registry.tag("app", "1")).await.unwrap_err().kind(), "denied");
     assert!(!without.registries.is_v2(&registry.host()), "a gate says nothing of what is behind it");

@@ -212,7 +212,7 @@ async fn a_repository_that_no_token_is_given_for_costs_others_nothing() {
 async fn a_registry_that_goes_over_from_passwords_to_tokens_and_back_is_followed() {
     let registry = FakeRegistry::start();
     registry.push("app", "1", 1);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"s3cret").unwrap();
     let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
     let asker = Asker::with(Settings { credentials: Some(credentials), ..settings(&registry) });

@@ -22,7 +22,7 @@ async fn a_login_does_not_cross_to_another_host() {
     back.push("app", "1", 1);
     front.fault(ANY, Fault::basic_login("ci", "s3cret"));
     front.fault(ANY, Fault::redirect(&back.url()));
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"s3cret").unwrap();
     let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
     let front_settings = Settings { credentials: Some(credentials), ..settings(&front) };
@@ -52,7 +52,7 @@ async fn a_login_that_was_left_behind_is_not_picked_up_on_the_way_back() {
     front.fault(ANY, Fault::basic_login("ci", "s3cret").times(2));
     front.fault(ANY, Fault::redirect(&back.url()).times(1));
     back.fault(ANY, Fault::redirect(&front.url()));
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"s3cret").unwrap();
     let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
     let front_settings = Settings { credentials: Some(credentials), ..settings(&front) };

@@ -4,6 +4,7 @@ mod attempts;
 mod firing;
 mod first_start;
 mod memory;
+mod pause;
 mod platforms;
 mod queue;
 mod spec;

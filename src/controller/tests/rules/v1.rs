@@ -138,8 +138,8 @@ fn d10_a_host_is_stored_as_v2_by_the_first_digest_once_and_for_good() {
         assert_eq!(registries(&mind.step(&see(name, version))), 0);
     }
     assert_eq!(mind.controller.records().registries["registry.test"], since);
-    assert!(mind.controller.records().is_v2("registry.test"));
-    assert!(!mind.controller.records().is_v2("other.test"));
+    assert!(mind.controller.records().v2_hosts().contains("registry.test"));
+    assert!(!mind.controller.records().v2_hosts().contains("other.test"));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn d10_a_look_in_vain_that_proves_v2_is_stored_once_and_one_that_proves_nothing_
     let miss = |is_v2| Event::Unresolved { tag: tag("debian"), is_v2 };
     assert_eq!(registries(&mind.step(&miss(false))), 0);
     assert_eq!(registries(&mind.step(&miss(true))), 1);
-    assert!(mind.controller.records().is_v2("registry.test"));
+    assert!(mind.controller.records().v2_hosts().contains("registry.test"));
     mind.restart();
     assert_eq!(registries(&mind.step(&miss(true))), 0);
 }
@@ -158,7 +158,8 @@ fn d10_a_v1_tag_proves_nothing_about_its_host() {
     let mut mind = Mind::start([watch("app", &["debian"])]);
     see_v1(&mut mind, "debian", 'a');
     assert!(
-        mind.controller.records().registries.is_empty() && !mind.controller.records().is_v2("registry.test")
+        mind.controller.records().registries.is_empty()
+            && !mind.controller.records().v2_hosts().contains("registry.test")
     );
 }
 
@@ -168,5 +169,5 @@ fn d10_a_state_from_before_hosts_were_stored_tells_v2_by_its_digests() {
     mind.see("debian", "A");
     let mut records = mind.controller.records().clone();
     records.registries.clear();
-    assert!(records.is_v2("registry.test") && !records.is_v2("registry"));
+    assert!(records.v2_hosts().contains("registry.test") && !records.v2_hosts().contains("registry"));
 }

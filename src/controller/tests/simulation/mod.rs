@@ -181,8 +181,10 @@ impl Simulation {
     /// A person, or systemd.
     fn meddle(&mut self) {
         let live: Vec<BuildKey> = self.daemon.controller.live_builds().map(|(key, _)| key.clone()).collect();
-        let event = match self.random.below(4) {
+        let event = match self.random.below(6) {
             0 => Event::Release(Release::All),
+            4 => self.world.pause(&mut self.random),
+            5 => Event::Resume(self.world.some_triggers(&mut self.random)),
             1 if self.random.percent(20) => Event::Drain,
             _ => match self.random.place(&live) {
                 Some(place) => Event::Cancel { build: live[place].clone() },

@@ -72,7 +72,7 @@ impl Simulation {
     /// a platform waits.
     fn check_config(&self, configured: &Configured) {
         let key = &configured.config.key;
-        for trigger in configured.unpaused() {
+        for trigger in configured.unpaused(&self.daemon.controller) {
             let newest = self.newest(&trigger.named);
             let on = TriggerKey { config: key.clone(), tag: trigger.tag.clone() };
             let waits = self.world.ledger.records.triggers[&on].pending.is_some();
@@ -128,7 +128,9 @@ impl Simulation {
             let newest = self.newest(&image.named);
             // Of an index no more may have moved than what nobody builds for.
             let is_index = self.world.ledger.indexes.contains_key(newest);
-            if configured.unpaused().any(|trigger| trigger.tag == image.tag) && !is_index {
+            if configured.unpaused(&self.daemon.controller).any(|trigger| trigger.tag == image.tag)
+                && !is_index
+            {
                 assert_eq!(image.digest.as_ref(), Some(newest), "{build} is stale");
             }
         }

@@ -100,6 +100,23 @@ impl World {
         self.write_settings();
     }
 
+    /// A person pauses something, for a while or for good.
+    pub(super) fn pause(&self, random: &mut Random) -> Event {
+        let seconds = u64::try_from(random.between(1, 120)).unwrap();
+        let until = random.percent(50).then(|| self.now.wall + Duration::from_secs(seconds));
+        Event::Pause { what: self.some_triggers(random), reason: None, until }
+    }
+
+    /// Some triggers of a config, or all that it ever builds.
+    pub(super) fn some_triggers(&self, random: &mut Random) -> Pausable {
+        let config = &self.configs[random.below(self.configs.len())].config;
+        let all_builds = random.percent(30);
+        let some = config.triggers.iter().filter(|_| all_builds || random.percent(60));
+        let key = |trigger: &Trigger| TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+        let triggers = some.map(key).collect();
+        Pausable { triggers, configs: all_builds.then(|| config.key.clone()).into_iter().collect() }
+    }
+
     pub(super) fn pass(&mut self, time: Duration) {
         self.now.wall += time;
         self.now.mono += time;
@@ -302,9 +319,10 @@ impl Configured {
         Self { config, is_there: random.percent(90), was_removed: false, fails: random.percent(50) }
     }
 
-    /// The triggers that start a build of it.
-    pub(super) fn unpaused(&self) -> impl Iterator<Item = &Trigger> {
-        self.config.triggers.iter().filter(|trigger| !trigger.paused)
+    /// The triggers that start a build of it, by what the daemon remembers of pauses.
+    pub(super) fn unpaused(&self, daemon: &Controller) -> impl Iterator<Item = &Trigger> {
+        let is_paused = |on: &Trigger| daemon.pause_on(&self.config.key, &on.tag).is_some();
+        self.config.triggers.iter().filter(move |trigger| !is_paused(trigger))
     }
 }
 

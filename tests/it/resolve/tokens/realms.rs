@@ -1,21 +1,6 @@
 //! Where tokens are asked for, and where the login goes.
 
-use tempfile::NamedTempFile;
-
 use super::*;
-
-const PASSWORD: &str = "open sesame";
-
-fn password_file(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
-
-fn with_login(registry: &FakeRegistry, file: &NamedTempFile) -> Settings {
-    let credentials = Credentials { username: "ci".to_owned(), password_file: file.path().to_owned() };
-    Settings { credentials: Some(credentials), ..settings(registry) }
-}
 
 fn private() -> Tokens {
     Tokens::new().for_login("ci", PASSWORD)
@@ -96,9 +81,9 @@ async fn a_wrong_password_is_tried_once_and_parked_until_its_file_changes() {
 }
 
 #[tokio::test]
-async fn a_login_that_nobody_took_yet_is_parked_by_a_401_and_by_a_403_and_by_no_trouble_of_the_server() {
+async fn a_login_that_nobody_took_yet_is_parked_by_a_401_and_by_nothing_else() {
     for (status, kind, requests) in
-        [(401, "credentials_rejected", 1), (403, "credentials_rejected", 1), (503, "server_error", 2)]
+        [(401, "credentials_rejected", 1), (403, "denied", 2), (503, "server_error", 2)]
     {
         let registry = open_to(&private());
         registry.fault("/token", Fault::status(status));

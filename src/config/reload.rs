@@ -1,0 +1,194 @@
+//! What one configuration says otherwise than another, in the words of the TOML.
+//!
+//! Nothing is decided by this: the controller, polling and the registries each compare what concerns them. It tells a
+//! person what a reload changed, and what of it has to wait for the next start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Host, Settings};
+use crate::controller::{self, BuildConfig, ConfigKey, Strategy, Trigger};
+use crate::image::TagRef;
+use crate::poll::Limits;
+use crate::{daemon, logging, registry};
+
+/// Keys of the TOML.
+type Keys = Vec<&'static str>;
+
+/// The difference between two configurations. What stands in both and says the same is in none of the lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Difference {
+    pub build_configs: Changes<ConfigKey>,
+    pub tags: Changes<TagRef>,
+    pub registries: Changes<String>,
+    /// Of `[daemon]` and `[log]`.
+    pub settings: Keys,
+    /// Those of them that only a start can let take effect.
+    pub later: Keys,
+}
+
+/// What became of things that have names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes<T> {
+    /// Only the new configuration has these.
+    pub added: Vec<T>,
+    /// Only the old one has these.
+    pub removed: Vec<T>,
+    /// Both have these, and these keys of theirs say something else.
+    pub edited: Vec<(T, Keys)>,
+}
+
+impl Difference {
+    /// What `new` says otherwise than `old`.
+    #[must_use]
+    pub fn between(old: &Settings, new: &Settings) -> Self {
+        let (settings, later) = settings(old, new);
+        Self {
+            build_configs: changes(by_key(&old.controller), by_key(&new.controller), build_config),
+            tags: changes(intervals(old), intervals(new), |old, new| keys([("interval", old == new)])),
+            registries: changes(hosts(old), hosts(new), host),
+            settings,
+            later,
+        }
+    }
+}
+
+impl<T> Default for Changes<T> {
+    fn default() -> Self {
+        Self { added: Vec::new(), removed: Vec::new(), edited: Vec::new() }
+    }
+}
+
+/// In the order of their names.
+fn changes<T: Clone + Ord, V>(
+    old: BTreeMap<T, V>,
+    mut new: BTreeMap<T, V>,
+    compare: impl Fn(&V, &V) -> Keys,
+) -> Changes<T> {
+    let mut changes = Changes::default();
+    for (name, old) in old {
+        match new.remove(&name).map(|new| compare(&old, &new)) {
+            None => changes.removed.push(name),
+            Some(keys) if keys.is_empty() => {}
+            Some(keys) => changes.edited.push((name, keys)),
+        }
+    }
+    changes.added.extend(new.into_keys());
+    changes
+}
+
+fn by_key(settings: &controller::Settings) -> BTreeMap<ConfigKey, &BuildConfig> {
+    settings.build_configs.iter().map(|config| (config.key.clone(), &**config)).collect()
+}
+
+fn intervals(settings: &Settings) -> BTreeMap<TagRef, Duration> {
+    settings.tags.iter().map(|watched| (watched.tag.clone(), watched.interval)).collect()
+}
+
+fn hosts(settings: &Settings) -> BTreeMap<String, &Host> {
+    settings.registries.iter().map(|(name, host)| (name.clone(), host)).collect()
+}
+
+/// The keys whose values are not the same.
+fn keys<const N: usize>(same: [(&'static str, bool); N]) -> Keys {
+    same.into_iter().filter_map(|(key, same)| (!same).then_some(key)).collect()
+}
+
+/// Every field is named here, so that none that is added is forgotten.
+fn build_config(old: &&BuildConfig, new: &&BuildConfig) -> Keys {
+    let BuildConfig {
+        key: _,
+        strategy: Strategy { from, named, command, env, working_dir },
+        triggers,
+        run_policy,
+        supersede,
+        on_first,
+        on_interrupt,
+        retry,
+        timeout,
+        history,
+        labels,
+    } = old;
+    let made_from = (from, named) == (&new.strategy.from, &new.strategy.named);
+    let images = triggers.iter().map(|trigger| (&trigger.tag, &trigger.named));
+    let same_images = images.eq(new.triggers.iter().map(|trigger| (&trigger.tag, &trigger.named)));
+    keys([
+        ("images", made_from && same_images),
+        ("paused", agree(triggers, &new.triggers, |trigger| &trigger.paused)),
+        ("platforms", agree(triggers, &new.triggers, |trigger| &trigger.platforms)),
+        ("run", *command == new.strategy.command),
+        ("env", *env == new.strategy.env),
+        ("working_dir", *working_dir == new.strategy.working_dir),
+        ("run_policy", *run_policy == new.run_policy),
+        ("supersede", *supersede == new.supersede),
+        ("on_first", *on_first == new.on_first),
+        ("on_interrupt", *on_interrupt == new.on_interrupt),
+        ("retry", *retry == new.retry),
+        ("timeout", *timeout == new.timeout),
+        ("history", *history == new.history),
+        ("labels", *labels == new.labels),
+    ])
+}
+
+/// Whether the triggers that are in both agree in one thing.
+fn agree<T: PartialEq>(old: &[Trigger], new: &[Trigger], what: impl Fn(&Trigger) -> &T) -> bool {
+    let new: HashMap<&TagRef, &T> = new.iter().map(|trigger| (&trigger.tag, what(trigger))).collect();
+    old.iter().all(|trigger| new.get(&trigger.tag).is_none_or(|new| *new == what(trigger)))
+}
+
+/// Every field is named here, so that none that is added is forgotten.
+fn host(old: &&Host, new: &&Host) -> Keys {
+    let Host { registry, limits: Limits { max_connections, requests_per_second } } = old;
+    let registry::Settings {
+        host: _,
+        insecure,
+        ca_file,
+        credentials,
+        trusted_realms,
+        timeout,
+        api,
+        known_v2: _,
+    } = registry;
+    let (username, password_file) = login(credentials.as_ref());
+    let (new_username, new_password_file) = login(new.registry.credentials.as_ref());
+    keys([
+        ("insecure", *insecure == new.registry.insecure),
+        ("ca_file", *ca_file == new.registry.ca_file),
+        ("username", username == new_username),
+        ("password_file", password_file == new_password_file),
+        ("trusted_realms", *trusted_realms == new.registry.trusted_realms),
+        ("timeout", *timeout == new.registry.timeout),
+        ("api", *api == new.registry.api),
+        ("max_connections", *max_connections == new.limits.max_connections),
+        ("requests_per_second", *requests_per_second == new.limits.requests_per_second),
+    ])
+}
+
+fn login(credentials: Option<&registry::Credentials>) -> (Option<&str>, Option<&Path>) {
+    let Some(registry::Credentials { username, password_file }) = credentials else { return (None, None) };
+    (Some(username), Some(password_file))
+}
+
+/// The keys of `[daemon]` and `[log]` that say something else, and those of them that a running daemon cannot follow:
+/// it holds its state and its socket, and the log's line and filter are set once for the process.
+fn settings(old: &Settings, new: &Settings) -> (Keys, Keys) {
+    let controller::Settings { build_configs: _, max_builds, hold_above } = &old.controller;
+    let daemon::Settings { state_dir, socket, drain_timeout, on_lost_state } = &old.daemon;
+    let logging::Settings { format, level, build_output } = &old.log;
+    let later = keys([
+        ("daemon.state_dir", *state_dir == new.daemon.state_dir),
+        ("daemon.socket", *socket == new.daemon.socket),
+        ("log.format", *format == new.log.format),
+        ("log.level", *level == new.log.level),
+    ]);
+    let now = keys([
+        ("daemon.max_builds", *max_builds == new.controller.max_builds),
+        ("daemon.hold_above", *hold_above == new.controller.hold_above),
+        ("daemon.drain_timeout", *drain_timeout == new.daemon.drain_timeout),
+        ("daemon.on_lost_state", *on_lost_state == new.daemon.on_lost_state),
+        ("log.build_output", *build_output == new.log.build_output),
+    ]);
+    (now.into_iter().chain(later.iter().copied()).collect(), later)
+}

@@ -1,0 +1,65 @@
+//! Who said what of pausing, remembered by somebody who knows D20 and nothing of the controller.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::controller::*;
+
+/// The last word about everything.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// What the configuration said when it was last loaded with the trigger in it, and when.
+    loaded: BTreeMap<TriggerKey, bool>,
+    /// Until when; `None` for ever. What is not here is not paused.
+    triggers: BTreeMap<TriggerKey, Option<Timestamp>>,
+    configs: BTreeMap<ConfigKey, Option<Timestamp>>,
+}
+
+impl Words {
+    pub(super) fn load(&mut self, settings: &Settings, now: Now) {
+        // What ended while nobody was there is over before a new word is said, and after.
+        self.end(now);
+        for config in &settings.build_configs {
+            for trigger in &config.triggers {
+                let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+                let before = self.loaded.insert(key.clone(), trigger.paused).unwrap_or(false);
+                match (before, trigger.paused) {
+                    (false, true) => drop(self.triggers.insert(key, None)),
+                    (true, false) => drop(self.triggers.remove(&key)),
+                    (true, true) | (false, false) => {}
+                }
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, what: &Pausable, until: Option<Timestamp>) {
+        self.triggers.extend(what.triggers.iter().map(|key| (key.clone(), until)));
+        self.configs.extend(what.configs.iter().map(|key| (key.clone(), until)));
+    }
+
+    pub(super) fn resume(&mut self, what: &Pausable) {
+        self.triggers.retain(|key, _| !what.triggers.contains(key));
+        self.configs.retain(|key, _| !what.configs.contains(key));
+    }
+
+    fn end(&mut self, now: Now) {
+        let goes_on = |until: &Option<Timestamp>| until.is_none_or(|until| until > now.wall);
+        self.triggers.retain(|_, until| goes_on(until));
+        self.configs.retain(|_, until| goes_on(until));
+    }
+
+    /// The controller remembers the same, whatever ended meanwhile.
+    pub(super) fn check(&mut self, controller: &Controller, now: Now) {
+        self.end(now);
+        let records = controller.records();
+        let triggers = records.triggers.iter().filter_map(|(key, record)| {
+            let pause = record.pause.as_ref()?;
+            Some((key.clone(), pause.until))
+        });
+        assert_eq!(triggers.collect::<BTreeMap<_, _>>(), self.triggers);
+        let configs = records.configs.iter();
+        let configs = configs.filter_map(|(key, record)| Some((key.clone(), record.pause.as_ref()?.until)));
+        assert_eq!(configs.collect::<BTreeMap<_, _>>(), self.configs);
+    }
+}

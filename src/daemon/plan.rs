@@ -1,0 +1,104 @@
+//! What to poll, by what is configured and what is stored.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::controller::{Records, TriggerKey};
+use crate::image::{Identity, Image, Platforms, Polled, TagRef};
+use crate::poll::{HostPlan, Plan, TagPlan};
+use crate::registry::{Depth, Known};
+use crate::{config, poll};
+
+/// What to poll from the start on. A tag that was never seen, or that a trigger has nothing stored for, is not kept
+/// waiting.
+pub(super) fn first(settings: &config::Settings, records: &Records) -> Plan {
+    let unsettled: HashSet<TagRef> =
+        triggers(settings).filter(|key| is_unsettled(key, records)).map(|key| key.tag).collect();
+    plan(settings, records, |tag| unsettled.contains(tag) || !records.tags.contains_key(tag))
+}
+
+/// What is said to polling when `new` settings take the place of `old` ones: nothing where they ask for the same, so that
+/// no poll is disturbed.
+pub(super) fn change(
+    old: &config::Settings,
+    new: &config::Settings,
+    records: &Records,
+) -> Vec<poll::Command> {
+    let watched: HashSet<&TagRef> = old.tags.iter().map(|watched| &watched.tag).collect();
+    let before: HashSet<TriggerKey> = triggers(old).collect();
+    // A trigger that is new on a tag that is not must not wait for that tag's slot either.
+    let added = triggers(new).filter(|key| !before.contains(key) && is_unsettled(key, records));
+    let (mut asked, mut eager) = (HashSet::new(), HashSet::new());
+    for key in added {
+        match watched.contains(&key.tag) {
+            true => asked.insert(key.tag),
+            false => eager.insert(key.tag),
+        };
+    }
+    let is_eager =
+        |tag: &TagRef| !watched.contains(tag) && (eager.contains(tag) || !records.tags.contains_key(tag));
+    let plan = |settings| plan(settings, records, is_eager);
+    let mut commands = Vec::new();
+    let next = plan(new);
+    if next != plan(old) {
+        commands.push(poll::Command::Replan(next));
+    }
+    if !asked.is_empty() {
+        let (reply, _) = tokio::sync::oneshot::channel();
+        commands.push(poll::Command::Poll { tags: asked.into_iter().collect(), reply });
+    }
+    commands
+}
+
+fn plan(settings: &config::Settings, records: &Records, is_eager: impl Fn(&TagRef) -> bool) -> Plan {
+    let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
+    for trigger in settings.controller.build_configs.iter().flat_map(|config| &config.triggers) {
+        let depth = depths.entry(&trigger.tag).or_default();
+        *depth = depth_of(&trigger.platforms).max(*depth);
+    }
+    let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
+    for config::WatchedTag { tag, interval } in &settings.tags {
+        tags.entry(tag.host()).or_default().push(TagPlan {
+            tag: tag.clone(),
+            interval: *interval,
+            eager: is_eager(tag),
+            depth: depths.get(tag).copied().unwrap_or_default(),
+            known: records.tags.get(tag).and_then(|record| known(&record.observed)),
+        });
+    }
+    let hosts = settings.registries.iter().filter_map(|(host, known)| {
+        let credential = known.registry.credentials.as_ref().map(|credentials| credentials.username.clone());
+        let tags = tags.remove(host.as_str())?;
+        Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
+    });
+    Plan { hosts: hosts.collect() }
+}
+
+fn triggers(settings: &config::Settings) -> impl Iterator<Item = TriggerKey> {
+    settings.controller.build_configs.iter().flat_map(|config| {
+        let key = |tag: &TagRef| TriggerKey { config: config.key.clone(), tag: tag.clone() };
+        config.triggers.iter().map(move |trigger| key(&trigger.tag))
+    })
+}
+
+/// Whether the first image that a trigger sees still means something.
+fn is_unsettled(key: &TriggerKey, records: &Records) -> bool {
+    records.triggers.get(key).is_none_or(|record| record.stored.is_none())
+}
+
+fn depth_of(platforms: &Platforms) -> Depth {
+    match platforms {
+        Platforms::Index => Depth::Digest,
+        Platforms::All => Depth::Moves,
+        Platforms::These(_) => Depth::Contents,
+    }
+}
+
+/// What was stored of a tag, as polling needs to know it.
+fn known(image: &Image) -> Option<Known> {
+    let Polled::Manifest(manifest) = &image.polled else { return None };
+    let unread = matches!(image.identity, Identity::Index { children: None, .. });
+    Some(Known { digest: manifest.digest.clone(), unread })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::controller::{Record, TagRecord, TriggerRecord};
+use crate::image::{Descriptor, Digest};
+
+fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("main.toml");
+    let watch = |(name, image, keys): &(&str, &str, &str)| {
+        format!(
+            "[[watch]]\nname = \"{name}\"\nimage = \"127.0.0.1:5000/{image}\"\nrun = [\"make\"]\n{keys}\n"
+        )
+    };
+    fs::write(&file, watches.iter().map(watch).collect::<String>()).unwrap();
+    let loaded = config::load(&file, &config::SecretFiles::Skip);
+    loaded.unwrap_or_else(|problems| panic!("{problems}")).settings
+}
+
+fn tag(image: &str) -> TagRef {
+    format!("127.0.0.1:5000/{image}").parse().unwrap()
+}
+
+/// What is stored once every tag was seen, and every trigger has fired but for these.
+fn records(settings: &config::Settings, unsettled: &[&str]) -> Records {
+    let manifest = Descriptor {
+        digest: Digest::sha256_of(b"x"),
+        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+        accept_version: 1,
+    };
+    let mut records = Records::default();
+    for config::WatchedTag { tag, .. } in &settings.tags {
+        let record = TagRecord {
+            observed: Image::new(Polled::Manifest(manifest.clone()), None),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            earlier: Vec::new(),
+            unwatched_since: None,
+        };
+        records.put(Record::Tag(tag.clone(), Some(Box::new(record))));
+    }
+    for key in triggers(settings) {
+        let stored = Some(Identity::Digest(manifest.digest.clone()));
+        let stored = stored.filter(|_| !unsettled.contains(&key.config.name()));
+        let record = TriggerRecord { stored, ..TriggerRecord::default() };
+        records.put(Record::Trigger(key, Some(Box::new(record))));
+    }
+    records
+}
+
+fn eager(plan: &Plan) -> BTreeMap<&str, bool> {
+    let tags = plan.hosts.iter().flat_map(|host| &host.tags);
+    tags.map(|tag| (tag.tag.repository(), tag.eager)).collect()
+}
+
+/// The tags of the new plan that cannot wait, and those that are asked for besides; `None` for no new plan.
+fn said(commands: &[poll::Command]) -> (Option<Vec<&str>>, Vec<&str>) {
+    let mut said = (None, Vec::new());
+    for command in commands {
+        if let poll::Command::Replan(plan) = command {
+            let wanted = eager(plan).into_iter().filter_map(|(tag, eager)| eager.then_some(tag));
+            said.0 = Some(wanted.collect());
+        }
+        if let poll::Command::Poll { tags, .. } = command {
+            said.1 = tags.iter().map(TagRef::repository).collect();
+        }
+    }
+    said
+}
+
+const APP: (&str, &str, &str) = ("app", "base:1", "");
+const LIB: (&str, &str, &str) = ("lib", "tools:1", "");
+
+#[test]
+fn what_was_never_seen_or_settled_is_eager_at_the_start() {
+    let settings = settings(&[APP, LIB]);
+    let first = |records: &Records| {
+        let plan = first(&settings, records);
+        eager(&plan).into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(first(&Records::default()), [true, true]);
+    assert_eq!(first(&records(&settings, &["lib"])), [false, true]);
+    assert_eq!(first(&records(&settings, &[])), [false, false]);
+}
+
+#[test]
+fn polling_hears_nothing_of_what_is_not_its_own() {
+    let old = settings(&[APP, LIB]);
+    let new = settings(&[("lib", "tools:1", "timeout = \"2h\"\npaused = true"), APP]);
+    for unsettled in [&[][..], &["app", "lib"]] {
+        let commands = change(&old, &new, &records(&old, unsettled));
+        assert!(commands.is_empty(), "whatever waits was not kept waiting: {commands:?}");
+    }
+}
+
+#[test]
+fn a_tag_that_is_new_cannot_wait_and_no_other_is_asked_again() {
+    let (old, new) = (settings(&[APP]), settings(&[APP, LIB]));
+    let commands = change(&old, &new, &records(&old, &["app"]));
+    assert_eq!(said(&commands), (Some(vec!["tools"]), vec![]));
+    let back = change(&old, &new, &records(&new, &[]));
+    assert_eq!(said(&back), (Some(vec![]), vec![]), "what is remembered may wait for its slot");
+}
+
+#[test]
+fn a_new_trigger_on_a_known_tag_has_it_asked_at_once() {
+    let old = settings(&[APP]);
+    let new = settings(&[APP, ("web", "base:1", "")]);
+    assert_eq!(said(&change(&old, &new, &records(&old, &["app"]))), (None, vec!["base"]));
+}
+
+#[test]
+fn another_interval_or_one_tag_less_is_another_plan() {
+    let old = settings(&[APP, LIB]);
+    let records = records(&old, &[]);
+    let sooner = settings(&[("app", "base:1", "interval = \"7m\""), LIB]);
+    let commands = change(&old, &sooner, &records);
+    let [poll::Command::Replan(plan)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(plan.hosts[0].tags.iter().map(|tag| tag.interval).min(), Some(Duration::from_mins(7)));
+    let [poll::Command::Replan(plan)] = &change(&old, &settings(&[LIB]), &records)[..] else { panic!() };
+    assert_eq!(plan.hosts[0].tags.len(), 1);
+    assert_eq!(plan.hosts[0].tags[0].tag, tag("tools:1"));
+}

@@ -86,7 +86,8 @@ pub struct Undo {
 #[derive(Debug)]
 enum UndoVolatile {
     Loaded(Box<Loaded>, Option<Duration>, BTreeSet<ConfigKey>),
-    Looked(TagRef, BTreeSet<ConfigKey>),
+    /// With the configs that were to be evaluated only since then.
+    Looked(TagRef, Vec<ConfigKey>),
     Patience(Option<Duration>, HashSet<TagRef>, BTreeSet<ConfigKey>),
     Dirty(BTreeSet<ConfigKey>),
     Draining(bool),
@@ -220,11 +221,12 @@ impl Controller {
                 UndoVolatile::Loaded(Box::new(loaded), patience, dirty)
             }
             Volatile::Looked(tag) => {
-                let waiting: Vec<ConfigKey> = self.configs_on(tag).map(|config| config.key.clone()).collect();
-                let dirty = self.dirty.clone();
-                self.dirty.extend(waiting);
+                let waiting = self.configs_on(tag).map(|config| &config.key);
+                let added: Vec<ConfigKey> =
+                    waiting.filter(|key| !self.dirty.contains(*key)).cloned().collect();
+                self.dirty.extend(added.iter().cloned());
                 self.looked.insert(tag.clone());
-                UndoVolatile::Looked(tag.clone(), dirty)
+                UndoVolatile::Looked(tag.clone(), added)
             }
             Volatile::PatienceEnded => {
                 let all =
@@ -244,9 +246,9 @@ impl Controller {
                 self.patience = patience;
                 self.dirty = dirty;
             }
-            UndoVolatile::Looked(tag, dirty) => {
+            UndoVolatile::Looked(tag, added) => {
                 self.looked.remove(&tag);
-                self.dirty = dirty;
+                self.dirty.retain(|key| !added.contains(key));
             }
             UndoVolatile::Patience(patience, looked, dirty) => {
                 self.patience = patience;

@@ -78,7 +78,7 @@ impl Controller {
     #[must_use]
     pub fn pause_on(&self, config: &ConfigKey, tag: &TagRef) -> Option<&Pause> {
         let key = TriggerKey { config: config.clone(), tag: tag.clone() };
-        let trigger = self.records.triggers.get(&key).and_then(|record| record.pause.as_ref());
+        let trigger = self.records.triggers.get(&key).and_then(|record| record.pause.as_deref());
         trigger.or_else(|| self.pause_of(config))
     }
 
@@ -105,10 +105,10 @@ impl Controller {
         };
         for key in &what.triggers {
             let old = self.trigger_record(key);
-            let new = pause(old.pause.as_ref());
-            if old.pause.as_ref() != Some(&new) {
+            let new = pause(old.pause.as_deref());
+            if old.pause.as_deref() != Some(&new) {
                 t.notes.push(paused(&key.config, Some(&key.tag), &new));
-                let record = TriggerRecord { pause: Some(new), ..old };
+                let record = TriggerRecord { pause: Some(Box::new(new)), ..old };
                 t.records.push(Record::Trigger(key.clone(), Some(Box::new(record))));
             }
         }
@@ -175,8 +175,8 @@ impl Controller {
             return old;
         }
         let since = old.pause.as_ref().map_or(now.wall, |pause| pause.since);
-        let pause =
-            trigger.paused.then_some(Pause { since, by: PausedBy::Config, reason: None, until: None });
+        let pause = Pause { since, by: PausedBy::Config, reason: None, until: None };
+        let pause = trigger.paused.then(|| Box::new(pause));
         match (&old.pause, &pause) {
             (_, Some(pause)) => t.notes.push(paused(&key.config, Some(&key.tag), pause)),
             (Some(_), None) => t.notes.push(resumed(&key.config, Some(&key.tag), ResumedBy::Config)),

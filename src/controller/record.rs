@@ -66,7 +66,7 @@ pub struct TriggerRecord {
     pub record_next: bool,
     /// What holds it back (D20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// The `paused` that was last loaded: only a load that says otherwise is a word of the configuration (D20).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_in_config: bool,

@@ -86,7 +86,7 @@ pub(super) fn in_words(pause: &Pause) -> protocol::Pause {
 }
 
 fn own_pause<'a>(controller: &'a Controller, key: &TriggerKey) -> Option<&'a Pause> {
-    controller.records().triggers.get(key)?.pause.as_ref()
+    controller.records().triggers.get(key)?.pause.as_deref()
 }
 
 fn whole(config: &BuildConfig) -> Pausable {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::spawn_local;
 
 use crate::controller::{Controller, Event};
 use crate::poll::{Mode, Poller};
@@ -78,11 +78,19 @@ pub struct Signals {
 
 /// Runs the daemon until it is told to stop.
 ///
+/// It must be awaited in a [`LocalRuntime`](tokio::runtime::LocalRuntime). It runs as tasks of that: what the runtime
+/// itself waits for, or a `LocalSet`, is woken by the connections' tasks by way of the kernel, at each answer.
+///
 /// # Errors
 /// If the state cannot be opened, a certificate file cannot be read, or the control socket cannot be bound.
 pub async fn run(settings: config::Settings, options: Options, signals: Signals) -> anyhow::Result<Ending> {
-    let local = LocalSet::new();
-    local.run_until(async { Box::pin(start(settings, options, signals)).await }).await
+    match spawn_local(start(settings, options, signals)).await {
+        Ok(ending) => ending,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(error.into()),
+        },
+    }
 }
 
 /// Everything is built, in the order in which it depends on one another.
@@ -120,7 +128,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     let wall = Timestamp::now;
     let resolver = Arc::clone(&registries);
     let poller = Poller { plan, mode, resolver, wall, observations, commands: commands_in };
-    tokio::task::spawn_local(poller.run());
+    spawn_local(poller.run());
     let (readings, readings_in) = mpsc::channel(1);
     let inbox = Inbox {
         signals,

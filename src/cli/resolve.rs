@@ -1,5 +1,6 @@
 //! `basewatch resolve`: what a tag points to now, asked of its registry and of nobody else.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    media_type: Option<Box<str>>,
+    media_type: Option<Cow<'static, str>>,
     /// What a v1 registry calls the image. It is no digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_id: Option<ImageId>,

@@ -121,7 +121,7 @@ impl PinnedImage {
         Self {
             named: Arc::clone(named),
             tag: tag.clone(),
-            reference: image.reference.clone(),
+            reference: image.reference(tag),
             digest: image.identity.digest().cloned(),
             image_id: image.polled.image_id(),
             platforms: image.identity.children().cloned().unwrap_or_default(),

@@ -21,7 +21,7 @@ mod tag;
 mod trigger;
 mod verdicts;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,8 +69,11 @@ pub struct Controller {
 #[derive(Debug, Clone)]
 struct Loaded {
     settings: Arc<Settings>,
-    by_key: HashMap<ConfigKey, usize>,
-    by_tag: HashMap<TagRef, Vec<usize>>,
+    /// The positions of all build configs, by their keys. In order instead of hashed, as what follows: they are for what
+    /// changes, so that a little memory is worth more than a little time.
+    by_key: Box<[usize]>,
+    /// Each tag with the positions of the build configs that it concerns.
+    by_tag: Box<[(TagRef, usize)]>,
 }
 
 /// How to take back one applied transition.
@@ -175,7 +178,10 @@ impl Controller {
     /// The settings of one build config.
     #[must_use]
     pub fn config(&self, key: &ConfigKey) -> Option<&Arc<BuildConfig>> {
-        self.loaded.settings.build_configs.get(*self.loaded.by_key.get(key)?)
+        let Loaded { settings, by_key, .. } = &self.loaded;
+        let at = |position: &usize| settings.build_configs.get(*position);
+        let found = by_key.binary_search_by_key(&Some(key), |position| Some(&at(position)?.key));
+        at(by_key.get(found.ok()?)?)
     }
 
     /// The builds that have not ended, by name.
@@ -184,9 +190,11 @@ impl Controller {
     }
 
     /// The configs that `tag` concerns.
-    fn configs_on(&self, tag: &TagRef) -> impl Iterator<Item = &Arc<BuildConfig>> {
-        let positions = self.loaded.by_tag.get(tag).map_or(&[][..], Vec::as_slice);
-        positions.iter().filter_map(|position| self.loaded.settings.build_configs.get(*position))
+    fn configs_on<'a>(&'a self, tag: &'a TagRef) -> impl Iterator<Item = &'a Arc<BuildConfig>> {
+        let Loaded { settings, by_tag, .. } = &self.loaded;
+        let first = by_tag.partition_point(|(known, _)| known < tag);
+        let concerned = by_tag.iter().skip(first).take_while(move |(known, _)| known == tag);
+        concerned.filter_map(|(_, position)| settings.build_configs.get(*position))
     }
 
     fn put(&mut self, record: Record) -> Record {
@@ -258,18 +266,15 @@ fn wait_until(instant: Timestamp, now: Now) -> Duration {
 
 impl Loaded {
     fn new(settings: Arc<Settings>) -> Self {
-        let mut by_tag: HashMap<TagRef, Vec<usize>> = HashMap::new();
-        for (position, config) in settings.build_configs.iter().enumerate() {
-            for tag in config.tags() {
-                by_tag.entry(tag.clone()).or_default().push(position);
-            }
-        }
-        let keys = settings.build_configs.iter().enumerate();
-        Self {
-            by_key: keys.map(|(position, config)| (config.key.clone(), position)).collect(),
-            by_tag,
-            settings,
-        }
+        let configs = &settings.build_configs;
+        let mut by_key: Box<[usize]> = (0..configs.len()).collect();
+        by_key.sort_by_key(|position| configs.get(*position).map(|config| &config.key));
+        let tags = configs.iter().enumerate();
+        let mut by_tag: Vec<(TagRef, usize)> = tags
+            .flat_map(|(position, config)| config.tags().map(move |tag| (tag.clone(), position)))
+            .collect();
+        by_tag.sort();
+        Self { by_key, by_tag: by_tag.into(), settings }
     }
 }
 

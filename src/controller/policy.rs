@@ -85,6 +85,9 @@ impl Controller {
 
     /// What may start now: the most urgent first, then the oldest, as many as there is room for.
     pub(super) fn next_builds(&self, now: Now) -> Vec<(&BuildKey, &Build)> {
+        if self.live.is_empty() {
+            return Vec::new();
+        }
         let free = self.loaded.settings.max_builds.saturating_sub(self.running().count());
         if self.draining || free == 0 {
             return Vec::new();

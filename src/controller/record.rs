@@ -60,7 +60,7 @@ pub struct TriggerRecord {
     pub stored: Option<Identity>,
     /// A newer image that may not start a build yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pending: Option<PendingChange>,
+    pub pending: Option<Box<PendingChange>>,
     /// The state was lost: the next image is remembered, not built (D16).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub record_next: bool,

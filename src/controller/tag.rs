@@ -22,7 +22,7 @@ impl Controller {
         }
         let same = known.filter(|known| known.observed.polled.digest() == found.polled.digest());
         let children = found.children.as_ref().or_else(|| same?.observed.identity.children());
-        let observed = Image::new(tag, found.polled.clone(), children.cloned());
+        let observed = Image::new(found.polled.clone(), children.cloned());
         let record = match (same, known) {
             (Some(known), _) => TagRecord { observed, unwatched_since: None, ..known.clone() },
             (None, Some(known)) => known.moved_to(observed, now),
@@ -115,7 +115,7 @@ fn news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord, sum: &Verdi
     let image = &record.observed;
     let digest = image.polled.digest().cloned();
     let Some(known) = known else {
-        return Some(Note::TagResolved { tag: tag.clone(), digest, reference: image.reference.clone() });
+        return Some(Note::TagResolved { tag: tag.clone(), digest, reference: image.reference(tag) });
     };
     let old_digest = known.observed.polled.digest().cloned();
     if old_digest == digest {

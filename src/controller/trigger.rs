@@ -309,10 +309,10 @@ impl<'a> Weighed<'a> {
     }
 
     /// The image as one that waits, since the first of those that do.
-    fn pending(&self, now: Now) -> PendingChange {
+    fn pending(&self, now: Now) -> Box<PendingChange> {
         let before = self.stored.as_ref().and_then(|record| record.pending.as_ref());
         let since = before.map_or(now.wall, |pending| pending.since);
-        PendingChange { identity: self.image.identity.clone(), since }
+        Box::new(PendingChange { identity: self.image.identity.clone(), since })
     }
 
     /// Whether the image is news to what is stored, and to the newest one that waits.

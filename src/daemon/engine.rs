@@ -122,7 +122,11 @@ impl Engine {
         for event in events {
             self.decide(event, now, &mut group, &mut undo);
         }
-        while self.decide(&Event::Tick, now, &mut group, &mut undo) {}
+        while self.is_tick_due(now) && self.decide(&Event::Tick, now, &mut group, &mut undo) {}
+        // Most polls change nothing, and this is all that comes of them.
+        if group.is_empty() {
+            return Ok(());
+        }
         match self.store.commit(&group).await {
             Ok(()) => group.iter().for_each(|transition| self.carry_out(transition)),
             Err(error) => {
@@ -131,6 +135,10 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    fn is_tick_due(&self, now: Now) -> bool {
+        self.controller.next_tick(now) == Some(Duration::ZERO)
     }
 
     /// Whether anything came of `event`.

@@ -1,22 +1,26 @@
 //! What is compared to tell whether an image moved, apart from what a build is given.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Digest, ImageId, Platform, TagRef};
 
 const OCI_IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const MEDIA_TYPES: [&str; 4] = [
+    OCI_IMAGE_INDEX,
+    DOCKER_MANIFEST_LIST,
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
 
-/// What a tag points to: what the registry said, what is compared, and what builds are handed.
+/// What a tag points to: what the registry said, and what is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// What is compared with a trigger's stored identity.
     pub identity: Identity,
-    /// The immutable reference that builds are given: `host/repo@sha256:…` (semantics S13), or the tag itself on a v1
-    /// registry, which has none (F43).
-    pub reference: Box<str>,
     /// What the last look said, word for word.
     pub polled: Polled,
 }
@@ -37,7 +41,8 @@ pub struct Descriptor {
     /// The digest of the tag's own manifest or index.
     pub digest: Digest,
     /// The manifest's media type, without parameters; empty if the registry named none.
-    pub media_type: Box<str>,
+    #[serde(deserialize_with = "read_media_type")]
+    pub media_type: Cow<'static, str>,
     /// The version of the set of media types that was asked for: another set can bring another digest.
     pub accept_version: u16,
 }
@@ -89,21 +94,30 @@ pub enum Identity {
 }
 
 impl Image {
-    /// The image behind `tag` after a look that brought `polled` and, perhaps, what is in that index.
+    /// The image that a look found: `polled` and, perhaps, what is in that index.
     #[must_use]
-    pub fn new(tag: &TagRef, polled: Polled, children: Option<Children>) -> Self {
-        let (identity, reference) = match &polled {
-            Polled::V1(_) => (Identity::V1Tag, tag.v1_reference()),
+    pub fn new(polled: Polled, children: Option<Children>) -> Self {
+        let identity = match &polled {
+            Polled::V1(_) => Identity::V1Tag,
             Polled::Manifest(manifest) => {
                 let digest = manifest.digest.clone();
-                let identity = match manifest.is_index() {
+                match manifest.is_index() {
                     true => Identity::Index { digest, children },
                     false => Identity::Digest(digest),
-                };
-                (identity, tag.pinned(&manifest.digest))
+                }
             }
         };
-        Self { identity, reference: reference.into(), polled }
+        Self { identity, polled }
+    }
+
+    /// What builds are handed of the image behind `tag`: the immutable reference `host/repo@sha256:…` (semantics S13), or
+    /// the tag itself on a v1 registry, which has none (F43). Not stored, as it follows from the rest.
+    #[must_use]
+    pub fn reference(&self, tag: &TagRef) -> Box<str> {
+        match &self.polled {
+            Polled::V1(_) => tag.v1_reference().into(),
+            Polled::Manifest(manifest) => tag.pinned(&manifest.digest).into(),
+        }
     }
 }
 
@@ -149,6 +163,15 @@ impl Found {
 }
 
 impl Descriptor {
+    /// A media type to be kept, in lower case: the few that nearly all manifests have take no memory.
+    #[must_use]
+    pub fn known_media_type(text: &str) -> Cow<'static, str> {
+        match MEDIA_TYPES.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            Some(known) => Cow::Borrowed(*known),
+            None => Cow::Owned(text.to_ascii_lowercase()),
+        }
+    }
+
     /// Whether the manifest is an index (a "manifest list" in Docker's words).
     #[must_use]
     pub fn is_index(&self) -> bool {
@@ -160,6 +183,10 @@ impl Descriptor {
     pub fn is_of_index(media_type: &str) -> bool {
         matches!(media_type, OCI_IMAGE_INDEX | DOCKER_MANIFEST_LIST)
     }
+}
+
+fn read_media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    Ok(Descriptor::known_media_type(&Cow::<'de, str>::deserialize(deserializer)?))
 }
 
 impl Identity {

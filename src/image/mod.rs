@@ -5,6 +5,7 @@
 mod digest;
 mod identity;
 mod image_id;
+mod plain;
 mod platform;
 mod platforms;
 mod reference;

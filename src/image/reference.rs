@@ -10,7 +10,7 @@ use std::sync::Arc;
 use oci_distribution::Reference;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Digest;
+use super::{Digest, plain};
 
 /// A tag in a registry, in its one normal spelling: `debian:12` is `docker.io/library/debian:12`.
 ///
@@ -69,6 +69,12 @@ impl TagRef {
         &self.text
     }
 
+    /// `text`, which named this tag, to be kept: without memory of its own if it is the one spelling.
+    #[must_use]
+    pub fn named(&self, text: &str) -> Arc<str> {
+        if *self.text == *text { Arc::clone(&self.text) } else { text.into() }
+    }
+
     /// The immutable reference to what this tag pointed to when it had `digest` (F30).
     #[must_use]
     pub fn pinned(&self, digest: &Digest) -> String {
@@ -110,16 +116,27 @@ impl FromStr for TagRef {
 
     /// Parses what a person wrote; a missing tag is `latest`.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let invalid = |reason: String| ReferenceError::Invalid { text: text.to_owned(), reason };
-        let reference =
-            Reference::try_from(&*with_lower_host(text)).map_err(|error| invalid(error.to_string()))?;
-        if reference.digest().is_some() {
-            return Err(ReferenceError::Pinned(text.to_owned()));
-        }
-        let tag = reference.tag().unwrap_or("latest");
-        let normal = format!("{}/{}:{tag}", reference.registry(), reference.repository());
-        Self::from_normal(&normal).ok_or_else(|| invalid("no repository in it".to_owned()))
+        let normal = match plain::normal(text) {
+            Some(normal) => normal,
+            None => normal_by_grammar(text)?,
+        };
+        Self::from_normal(&normal).ok_or_else(|| ReferenceError::Invalid {
+            text: text.to_owned(),
+            reason: "no repository in it".to_owned(),
+        })
     }
+}
+
+/// The one spelling of any tag there can be.
+pub(super) fn normal_by_grammar(text: &str) -> Result<String, ReferenceError> {
+    let invalid = |reason: String| ReferenceError::Invalid { text: text.to_owned(), reason };
+    let reference =
+        Reference::try_from(&*with_lower_host(text)).map_err(|error| invalid(error.to_string()))?;
+    if reference.digest().is_some() {
+        return Err(ReferenceError::Pinned(text.to_owned()));
+    }
+    let tag = reference.tag().unwrap_or("latest");
+    Ok(format!("{}/{}:{tag}", reference.registry(), reference.repository()))
 }
 
 /// Before the grammar runs, as that knows Docker Hub by its lower-case name only. What stands before the first slash is

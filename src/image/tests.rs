@@ -101,6 +101,22 @@ fn every_spelling_of_a_tag_is_one_tag() {
 }
 
 #[test]
+fn an_ordinary_reference_is_read_without_the_grammar() {
+    for text in [
+        "debian",
+        "debian:12.5-slim",
+        "grafana/grafana:11.1.0",
+        "docker.io/library/debian:bookworm",
+        "quay.io/prometheus/node-exporter:v1.8",
+        "ghcr.io/some_org/some.app/part-2:sha-0123abc",
+        "localhost:5000/app:1",
+        "10.0.0.7:5000/team/base-7:Latest_1",
+    ] {
+        assert_eq!(plain::normal(text), Some(reference::normal_by_grammar(text).unwrap()), "{text}");
+    }
+}
+
+#[test]
 fn a_tag_knows_its_parts() {
     let tag: TagRef = "registry.test:5000/team/app:v1.2".parse().unwrap();
     assert_eq!(tag.host(), "registry.test:5000");
@@ -147,6 +163,27 @@ proptest! {
             prop_assert_eq!((read.host(), read.repository(), read.tag()), (tag.host(), tag.repository(), tag.tag()));
             prop_assert_eq!(format!("{}/{}:{}", tag.host(), tag.repository(), tag.tag()), tag.as_str());
             prop_assert_eq!(tag.as_str().parse::<TagRef>().unwrap(), tag);
+        }
+    }
+
+    #[test]
+    fn what_is_read_without_the_grammar_is_read_as_by_the_grammar(
+        text in "(((index\\.)?docker\\.io|localhost|[a-zA-Z0-9._-]{0,5})(:[0-9]{0,3})?/)?\
+                 [a-z0-9]{0,2}([A-Za-z0-9._/-]{0,3}[a-z0-9]{1,3}){0,3}(:[\\w.:/-]{0,3}[a-z0-9_.-]{0,2})?(@|é)?"
+    ) {
+        if let Some(normal) = plain::normal(&text) {
+            prop_assert_eq!(reference::normal_by_grammar(&text), Ok(normal));
+        }
+    }
+
+    #[test]
+    fn no_length_is_read_otherwise_without_the_grammar(host in 1..260_usize, part in 240..260_usize, tag in 120..135_usize) {
+        let label = format!("{}.x", "h".repeat(host));
+        let long = format!("/{}:{}", "r".repeat(part), "t".repeat(tag));
+        for text in [format!("{label}{long}"), long[1..].to_owned(), format!("docker.io{long}")] {
+            if let Some(normal) = plain::normal(&text) {
+                prop_assert_eq!(reference::normal_by_grammar(&text), Ok(normal));
+            }
         }
     }
 
@@ -388,8 +425,8 @@ fn the_children_of_an_index_survive_being_written_and_read() {
 fn f43_an_image_on_a_v1_registry_is_its_tag() {
     let tag: TagRef = "registry.test/app:1".parse().unwrap();
     let polled = Polled::V1(ImageId::from_hex(&"a1".repeat(32)).unwrap());
-    let image = Image::new(&tag, polled.clone(), None);
-    assert_eq!((&*image.reference, image.identity), ("registry.test/library/app:1", Identity::V1Tag));
+    let image = Image::new(polled.clone(), None);
+    assert_eq!((&*image.reference(&tag), image.identity), ("registry.test/library/app:1", Identity::V1Tag));
     assert_eq!(
         (polled.digest(), polled.image_id().unwrap().to_string()),
         (None, format!("v1id:{}", "a1".repeat(32)))
@@ -408,8 +445,8 @@ fn an_image_is_pinned_to_what_was_polled() {
     for (media_type, is_index) in media_types {
         let manifest = Descriptor { digest: digest("A"), media_type: media_type.into(), accept_version: 1 };
         let polled = Polled::Manifest(manifest);
-        let image = Image::new(&tag, polled.clone(), None);
-        assert_eq!(&*image.reference, format!("registry.test/app@{}", digest("A")));
+        let image = Image::new(polled.clone(), None);
+        assert_eq!(&*image.reference(&tag), format!("registry.test/app@{}", digest("A")));
         assert_eq!(image.polled, polled);
         assert_eq!(image.identity, if is_index { unread_index("A") } else { single("A") });
     }

@@ -46,9 +46,21 @@ pub(super) struct Layout {
     pub(super) eager: Vec<bool>,
 }
 
+impl Layout {
+    /// Makes room for just so many more tags: what they have is kept as it is for as long as the plan holds.
+    fn reserve(&mut self, tags: usize) {
+        self.tags.reserve_exact(tags);
+        self.depths.reserve_exact(tags);
+        self.intervals.reserve_exact(tags);
+        self.known.reserve_exact(tags);
+        self.eager.reserve_exact(tags);
+    }
+}
+
 /// Lays the tags of `plan` out, cohort by cohort, at intervals that its host can bear.
 pub(super) fn gather(host: usize, plan: HostPlan, layout: &mut Layout) -> Vec<Cohort> {
     let stretch = Stretch::of(&plan);
+    layout.reserve(plan.tags.len());
     let mut by_interval: BTreeMap<Duration, Vec<Member>> = BTreeMap::new();
     for tag in plan.tags {
         let hash = hash(&[tag.tag.as_str().as_bytes()]);

@@ -21,8 +21,10 @@ pub(super) struct HostGate {
     /// Held while its holder waits for a permit: the lock is fair, so requests leave in the order they came.
     line: tokio::sync::Mutex<()>,
     inside: Mutex<Inside>,
-    /// Who waits is to look again.
+    /// Who waits for a permit is to look again.
     changed: Notify,
+    /// Apart from that, because every poll in flight listens to it for as long as it takes.
+    gave_up: Notify,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl HostGate {
             line: tokio::sync::Mutex::default(),
             inside: Mutex::new(inside),
             changed: Notify::new(),
+            gave_up: Notify::new(),
         }
     }
 
@@ -87,16 +90,17 @@ impl HostGate {
     pub(super) fn give_up(&self, trouble: Trouble) {
         self.inside().given_up = Some(trouble);
         self.changed.notify_waiters();
+        self.gave_up.notify_waiters();
     }
 
     /// Returns when nobody waits for this host any more. Cancel safe.
     pub(super) async fn given_up(&self) -> Trouble {
         loop {
-            let changed = self.changed.notified();
+            let gave_up = self.gave_up.notified();
             let given_up = self.inside().given_up.clone();
             match given_up {
                 Some(trouble) => return trouble,
-                None => changed.await,
+                None => gave_up.await,
             }
         }
     }
@@ -141,6 +145,7 @@ impl Turn {
         let now = self.gate.clock.now();
         let mut inside = self.gate.inside();
         let backoff = &mut inside.backoff;
+        let was_closed = backoff.closed_until().is_some();
         let blame = match trouble {
             // Who asked nothing has learnt nothing.
             _ if !self.asked.load(Ordering::Relaxed) => {
@@ -152,8 +157,12 @@ impl Turn {
             }
             Some(trouble) => Some(backoff.failed(asker, trouble, now)),
         };
+        // Who waits at an open gate waits for the budget alone, of which an answer gives nothing back.
+        let changed = was_closed || backoff.closed_until().is_some();
         drop(inside);
-        self.gate.changed.notify_waiters();
+        if changed {
+            self.gate.changed.notify_waiters();
+        }
         blame
     }
 }

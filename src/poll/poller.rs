@@ -3,6 +3,7 @@
 //! One task for everything. What is in flight holds the tags and the budgets as they were when it began; the loop alone
 //! keeps the books.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -90,6 +91,10 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
         let mut books = Books::new(self.plan, self.mode, clock.steady());
         let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
+        // What is waited for in every round of the loop is kept from one to the next, as it seldom changes.
+        let mut nobody_listens = pin!(self.observations.closed());
+        let mut alarm = pin!(clock.reach(None));
+        let mut alarm_at = None;
         loop {
             while let Some(question) = books.begin(clock.now()) {
                 in_flight.push(asker.ask(question));
@@ -98,8 +103,12 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
             if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
                 return;
             }
+            if alarm_at != next_due {
+                alarm.set(clock.reach(next_due));
+                alarm_at = next_due;
+            }
             // Cancel safe: a command not received stays in its channel, a poll not finished stays in `in_flight`,
-            // and the wait is computed anew.
+            // and the waits go on.
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
@@ -116,12 +125,15 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                     },
                     Some(Command::Stop) | None => return,
                 },
-                () = self.observations.closed() => return,
+                () = &mut nobody_listens => return,
                 Some(answer) = in_flight.next() => {
                     let next = answer.and_then(|answer| books.enter(answer, clock.now(), clock.wall()));
                     in_flight.extend(next.map(|question| asker.ask(question)));
                 }
-                () = clock.reach(next_due) => {}
+                () = &mut alarm => {
+                    alarm.set(clock.reach(None));
+                    alarm_at = None;
+                }
             }
         }
     }

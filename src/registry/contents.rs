@@ -29,9 +29,9 @@ pub(super) async fn look_into(
     if !manifest.is_index() || !is_wanted(target.depth, target.known, &manifest.digest) {
         return Ok(found);
     }
-    found.children = Some(read(host, target, &manifest.digest, body, gate).await?);
+    found.children = Some(Box::pin(read(host, target, &manifest.digest, body, gate)).await?);
     if let Some(old) = target.known.filter(|known| known.unread && known.digest != manifest.digest) {
-        found.earlier = read_earlier(host, target, &old.digest, gate).await?;
+        found.earlier = Box::pin(read_earlier(host, target, &old.digest, gate)).await?;
     }
     Ok(found)
 }

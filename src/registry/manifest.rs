@@ -77,7 +77,8 @@ pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Descriptor, 
 }
 
 fn descriptor(digest: Digest, media_type: &str) -> Descriptor {
-    Descriptor { digest, media_type: media_type.to_ascii_lowercase().into(), accept_version: ACCEPT_VERSION }
+    let media_type = Descriptor::known_media_type(media_type);
+    Descriptor { digest, media_type, accept_version: ACCEPT_VERSION }
 }
 
 fn digest(headers: &HeaderMap) -> Option<Digest> {

@@ -6,6 +6,9 @@
 //!                                                 └──┴─> host <──────┘ ─> transport (redirects, bounds)
 //!                           (what was learnt; keychain: user and password; auth: tokens)
 //! ```
+//! What is seldom gone, because a host wants a token, speaks v1 or has a new index, is boxed where it is awaited: the future
+//! of a look is moved as a whole at each poll, and an unchanged tag does not pay for what it does not need.
+//!
 //! The way in knows nothing of intervals and budgets: who asks brings a [`Gate`], and every request waits at it.
 
 use std::collections::BTreeMap;
@@ -225,3 +228,6 @@ impl Hosts {
         Ok(host)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,11 +23,13 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
     let ask = host.protocol().ask(Instant::now());
     match ask {
         Ask::V2 => by_v2(host, target, gate).await,
-        Ask::V1 => by_v1(host, target, gate).await,
-        Ask::V1UnlessV2 => match ping(host, target, gate).await {
+        Ask::V1 => Box::pin(by_v1(host, target, gate)).await,
+        Ask::V1UnlessV2 => match Box::pin(ping(host, target, gate)).await {
             Ok(Pong::V2) => by_v2(host, target, gate).await,
             // Whatever else it is, the tag's own look tells.
-            Ok(Pong::NotV2(_) | Pong::Page(_) | Pong::Login) | Err(_) => by_v1(host, target, gate).await,
+            Ok(Pong::NotV2(_) | Pong::Page(_) | Pong::Login) | Err(_) => {
+                Box::pin(by_v1(host, target, gate)).await
+            }
         },
     }
 }
@@ -51,15 +53,15 @@ async fn by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
     let pong = match doubt {
         Doubt::No => return Err(trouble),
         Doubt::Asked(pong) => pong,
-        Doubt::Ask => ping(host, target, gate).await?,
+        Doubt::Ask => Box::pin(ping(host, target, gate)).await?,
     };
     let was_v2 = host.protocol().is_v2();
     match pong {
         Pong::V2 | Pong::Login => Err(trouble),
         Pong::NotV2(answer) | Pong::Page(answer) if was_v2 => Err(Trouble::NoLongerV2(answer)),
         Pong::Page(_) => Err(trouble),
-        Pong::NotV2(answer) => match v1::ping(host, target, gate).await? {
-            true => first_by_v1(host, target, gate, Trouble::NoLongerV2(answer)).await,
+        Pong::NotV2(answer) => match Box::pin(v1::ping(host, target, gate)).await? {
+            true => Box::pin(first_by_v1(host, target, gate, Trouble::NoLongerV2(answer))).await,
             false => Err(Trouble::NoRegistry(answer)),
         },
     }

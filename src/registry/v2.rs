@@ -33,19 +33,19 @@ async fn poll(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Answe
     let url = host.manifest_url(target.tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return get(host, url, target, gate).await,
+        First::Get => return Box::pin(get(host, url, target, gate)).await,
         First::Head => match head(host, url.clone(), target, gate).await? {
             Headed::Answered(manifest) => {
                 host.verdict().head_answered();
                 return Ok(Answered { manifest, body: None });
             }
             Headed::Useless(symptom, reply) if !host.verdict().wants_get(symptom) => {
-                return Err(refusal(reply).await);
+                return Err(Box::pin(refusal(reply)).await);
             }
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let answered = get(host, url, target, gate).await?;
+    let answered = Box::pin(get(host, url, target, gate)).await?;
     host.verdict().get_answered(symptom, Instant::now());
     Ok(answered)
 }
@@ -61,7 +61,7 @@ async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Re
         400 | 405 | 406 => Symptom::NotAllowed,
         // Who wants to be left alone is not asked by GET in the same breath.
         500..=599 if !reply.headers().contains_key(RETRY_AFTER) => Symptom::ServerError,
-        _ => return Err(refusal(reply).await),
+        _ => return Err(Box::pin(refusal(reply)).await),
     };
     Ok(Headed::Useless(symptom, reply))
 }
@@ -69,7 +69,7 @@ async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Re
 async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Answered, Trouble> {
     let mut reply = host.ask(Method::GET, url, target, gate).await?;
     if reply.status() != StatusCode::OK {
-        return Err(refusal(reply).await);
+        return Err(Box::pin(refusal(reply)).await);
     }
     let body = reply.body(LARGEST_MANIFEST).await?;
     let manifest = manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)?;

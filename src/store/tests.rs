@@ -22,7 +22,7 @@ fn tag_record(number: usize, content: &str) -> Record {
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         accept_version: 1,
     });
-    let observed = Image::new(&tag(number), polled, None);
+    let observed = Image::new(polled, None);
     let record =
         TagRecord { observed, since: Timestamp::UNIX_EPOCH, earlier: Vec::new(), unwatched_since: None };
     Record::Tag(tag(number), Some(Box::new(record)))

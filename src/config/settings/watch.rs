@@ -104,7 +104,11 @@ impl<'a> Watches<'a> {
 impl<'a> Images<'a> {
     fn parse(&mut self, image: &'a At<String>, problems: &mut Problems) -> Option<(TagRef, Arc<str>)> {
         let text = image.value.as_str();
-        let parsed = self.0.entry(text).or_insert_with(|| Ok((text.parse()?, text.into())));
+        let parsed = self.0.entry(text).or_insert_with(|| {
+            let tag: TagRef = text.parse()?;
+            let named = tag.named(text);
+            Ok((tag, named))
+        });
         let (message, fix) = match parsed {
             Ok(parsed) => return Some(parsed.clone()),
             Err(ReferenceError::Invalid { reason, .. }) => {

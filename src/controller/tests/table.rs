@@ -122,9 +122,7 @@ impl Row {
         let mut records = mind.controller.records().clone();
         let stored = match self.stored {
             Stored::Nothing => None,
-            Stored::Same => {
-                Some(Image::new(&tag("lib"), self.found().polled, self.found().children).identity)
-            }
+            Stored::Same => Some(Image::new(self.found().polled, self.found().children).identity),
             Stored::Other => Some(identity("Z")),
         };
         let trigger = TriggerRecord { stored, record_next: self.record_next, ..TriggerRecord::default() };

@@ -128,7 +128,7 @@ fn describe(controller: &Controller, tag: &TagRef, polled: &PolledTag, build_con
     Tag {
         tag: tag.clone(),
         digest: image.and_then(|image| image.identity.digest().cloned()),
-        image: image.map(|image| image.reference.to_string()),
+        image: image.map(|image| image.reference(tag).into()),
         image_id: image.and_then(|image| image.polled.image_id()),
         mutable: is_v1,
         fires_once: is_v1,

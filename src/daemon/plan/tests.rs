@@ -35,7 +35,7 @@ fn records(settings: &config::Settings, unsettled: &[&str]) -> Records {
     let mut records = Records::default();
     for config::WatchedTag { tag, .. } in &settings.tags {
         let record = TagRecord {
-            observed: Image::new(tag, Polled::Manifest(manifest.clone()), None),
+            observed: Image::new(Polled::Manifest(manifest.clone()), None),
             since: jiff::Timestamp::UNIX_EPOCH,
             earlier: Vec::new(),
             unwatched_since: None,

@@ -146,7 +146,7 @@ impl Bearer {
         }
         let Some(issuer) = self.issuer() else { return Ok(None) };
         let wish = Wish { besides: lock(&self.cache).besides(repository), ..Wish::default() };
-        let obtained = self.obtain(&issuer, target, wish, gate).await;
+        let obtained = Box::pin(self.obtain(&issuer, target, wish, gate)).await;
         // The registry may have moved its token server: the next request lets itself be told anew.
         if let Err(Trouble::Token { reason, .. }) = &obtained
             && reason.may_be_the_place()
@@ -169,7 +169,7 @@ impl Bearer {
         }
         let Some(issuer) = self.issuer() else { return Ok(None) };
         let wish = Wish { besides, ..Wish::default() };
-        self.obtain(&issuer, target, wish, gate).await.map(Some)
+        Box::pin(self.obtain(&issuer, target, wish, gate)).await.map(Some)
     }
 
     /// Whether a refusal with this status may be the token's fault. ECR Public says 400 to one that has expired; as long
@@ -220,7 +220,7 @@ impl Bearer {
             false => 0,
         };
         let wish = Wish { alone: pioneer, besides, strikes };
-        let grant = self.obtain(&issuer, target, wish, gate).await?;
+        let grant = Box::pin(self.obtain(&issuer, target, wish, gate)).await?;
         let trial = refused.trial.take();
         Ok(Some(Grant { instead_of_shared: pioneer, trial: trial.or(grant.trial), ..grant }))
     }

@@ -60,7 +60,7 @@ impl Host {
             }
         }
         let mut reply = self.send(&question, &key).await?;
-        self.at_last(&mut reply, key, &question).await?;
+        Box::pin(self.at_last(&mut reply, key, &question)).await?;
         Ok(reply)
     }
 
@@ -102,11 +102,11 @@ impl Host {
             sent.accepted(self, reply, ask);
             return Ok(None);
         }
-        let (asked, offer) = self.offer(reply, &sent, ask).await;
+        let (asked, offer) = Box::pin(self.offer(reply, &sent, ask)).await;
         match sent {
-            Key::Login(pass) => self.turned_down(pass, reply, offer, &asked, ask).await.map(Some),
-            Key::None => self.challenged(reply, offer, &asked, ask).await.map(Some),
-            Key::Token(grant) => self.token_refused(grant, reply, offer, &asked, ask).await,
+            Key::Login(pass) => Box::pin(self.turned_down(pass, reply, offer, &asked, ask)).await.map(Some),
+            Key::None => Box::pin(self.challenged(reply, offer, &asked, ask)).await.map(Some),
+            Key::Token(grant) => Box::pin(self.token_refused(grant, reply, offer, &asked, ask)).await,
         }
     }
 

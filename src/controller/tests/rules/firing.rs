@@ -225,7 +225,7 @@ fn a_pause_gathers_changes_and_a_resume_builds_the_newest_once() {
     mind.see("debian", "C");
     mind.restart();
     let pending = mind.trigger("app", "debian").unwrap().pending.clone().unwrap();
-    assert_eq!(pending, PendingChange { identity: identity("C"), since }, "stale since the first of them");
+    assert_eq!(*pending, PendingChange { identity: identity("C"), since }, "stale since the first of them");
     mind.load([watch("app", &["debian"])]);
     assert_eq!(mind.builds(), ["app-1 Complete", "app-2 Running"]);
     assert_eq!(mind.causes("app-2"), [("debian", digest("C"))]);

@@ -69,7 +69,7 @@ fn an_index_in_which_only_attestations_moved_is_a_line_and_nothing_else() {
     assert_eq!(builds(&mind), 1);
     let record = &mind.controller.records().tags[&tag("debian")];
     assert_eq!(record.observed.identity.digest(), Some(&digest("2")), "the tag follows");
-    assert_eq!(&*record.observed.reference, tag("debian").pinned(&digest("2")));
+    assert_eq!(&*record.observed.reference(&tag("debian")), tag("debian").pinned(&digest("2")));
     assert_eq!(stored(&mind).digest(), Some(&digest("2")), "the trigger follows quietly");
     rests(&mut mind);
     assert_eq!(

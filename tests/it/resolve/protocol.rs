@@ -28,6 +28,12 @@ fn page(status: u16) -> Fault {
     Fault::status(status).header("content-type", "text/html; charset=utf-8").body(PAGE)
 }
 
+/// What a load balancer says of itself in the place of what is behind it.
+fn balancer() -> [Fault; 2] {
+    let says = |media_type: &str, body: &str| Fault::status(200).header("content-type", media_type).body(body);
+    [says("text/plain", "OK"), says("application/json", r#"{"status":"maintenance"}"#)]
+}
+
 async fn found(asker: &Asker, tag: &TagRef) -> Result<Found, Error> {
     asker.registries.resolve(target(tag), &asker.gate).await
 }
@@ -148,6 +154,28 @@ async fn d10_v1_is_not_tried_after_trouble_a_page_or_a_login() {
 }
 
 #[tokio::test]
+async fn d10_a_success_at_v2_that_a_load_balancer_can_give_tries_v2_and_proves_nothing() {
+    for fault in balancer() {
+        let (registry, id) = v1_registry();
+        let (tag, asker) = (registry.tag("app", "1"), asker(&registry, Api::Auto));
+        registry.fault(ANY, fault.clone());
+        found(&asker, &tag).await.unwrap_err();
+        assert_eq!(registry.count(Method::GET, "/v1/"), 0, "{fault:?}");
+        assert!(!asker.registries.is_v2(tag.host()), "{fault:?}");
+        registry.heal();
+        an_hour_later().await;
+        assert_eq!(image_id(&asker, &tag).await, id, "{fault:?}");
+
+        // A v1 host that has become v2, without the header of one.
+        let digest = registry.push("app", "1", 1);
+        registry.speak(Speaks::V2);
+        registry.fault("", fault.clone());
+        assert_eq!(asker.digest(&tag).await, digest, "{fault:?}");
+        assert!(asker.registries.is_v2(tag.host()), "a manifest was read");
+    }
+}
+
+#[tokio::test]
 async fn d10_a_page_at_ping_or_for_the_tag_is_no_v1_registry() {
     for status in [200, 404] {
         let registry = FakeRegistry::start();
@@ -235,9 +263,11 @@ async fn a_v1_host_in_trouble_stays_one() {
     let tag = registry.tag("app", "1");
     let asker = asker(&registry, Api::Auto);
     image_id(&asker, &tag).await;
-    for fault in [Fault::status(503), Fault::drop(), page(404), page(200)] {
+    let faults = [Fault::status(503), Fault::drop(), page(404), page(200)];
+    for fault in faults.into_iter().chain(balancer()) {
         registry.fault(ANY, fault);
         found(&asker, &tag).await.unwrap_err();
+        assert!(!asker.registries.is_v2(tag.host()));
         registry.heal();
         registry.reset_counts();
         assert_eq!(image_id(&asker, &tag).await, id);

@@ -30,6 +30,8 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
                 Some(outcome) => outcome,
                 None => by_v1(host, target, gate).await,
             },
+            // Another request at once is what such a host wants least.
+            Err(trouble) if trouble.asks_for_quiet() => Err(trouble),
             // Whatever else it is, the tag's own look tells.
             Ok(Pong::NotV2(_) | Pong::Page(_) | Pong::Login) | Err(_) => by_v1(host, target, gate).await,
         },
@@ -103,14 +105,15 @@ async fn by_v1(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
     outcome.unwrap_or_else(|| Err(failure.into_trouble()))
 }
 
-/// v2 on a v1 host whose `/v2/` speaks for it without proving it. `None` if v2 was in vain, and nothing else spoke for it.
+/// v2 on a v1 host whose `/v2/` speaks for it without proving it. `None` if v2 was in vain, nothing else spoke for it, and
+/// the host may be asked again at once.
 async fn perhaps_by_v2(
     host: &Host,
     target: Target<'_>,
     gate: &impl Gate,
 ) -> Option<Result<Found, Trouble>> {
     match by_v2(host, target, gate).await {
-        Err(_) if !host.protocol().is_v2() => None,
+        Err(trouble) if !host.protocol().is_v2() && !trouble.asks_for_quiet() => None,
         outcome => Some(outcome),
     }
 }

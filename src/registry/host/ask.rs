@@ -11,7 +11,7 @@ use super::super::auth::{Grant, Offer};
 use super::super::error::{Advice, Trouble};
 use super::super::keychain::Pass;
 use super::super::transport::{Question, Reply, send};
-use super::super::{Gate, Target, probe};
+use super::super::{Gate, Target, probe, v2};
 use super::Host;
 
 /// So often a request goes out: with nothing or with what has expired, with a new token, and once more where tokens turn
@@ -102,7 +102,7 @@ impl Host {
             sent.accepted(self, reply, ask);
             return Ok(None);
         }
-        let (asked, offer) = self.offer(reply, &sent, ask).await;
+        let (asked, offer) = self.offer(reply, &sent, ask).await?;
         match sent {
             Key::Login(pass) => self.turned_down(pass, reply, offer, &asked, ask).await.map(Some),
             Key::None => self.challenged(reply, offer, &asked, ask).await.map(Some),
@@ -142,21 +142,28 @@ impl Host {
     }
 
     /// What an answer offers, and to the question for which address. gcr.io has been seen to offer something at the root
-    /// of its API only, so that is looked at where nothing is known yet.
-    async fn offer(&self, reply: &Reply, sent: &Key<'_>, ask: &Ask<'_, impl Gate>) -> (Asked, Offer) {
+    /// of its API only, so that is looked at where nothing is known yet. If the root is in trouble, that is what is told.
+    async fn offer(
+        &self,
+        reply: &Reply,
+        sent: &Key<'_>,
+        ask: &Ask<'_, impl Gate>,
+    ) -> Result<(Asked, Offer), Trouble> {
         let here = (Asked { url: ask.url.clone(), peer: reply.peer() }, Offer::of(reply.headers()));
         if !here.1.is_empty() || !matches!(sent, Key::None) {
-            return here;
+            return Ok(here);
         }
-        let Ok(url) = self.v2_url() else { return here };
+        let Ok(url) = self.v2_url() else { return Ok(here) };
         let root = Ask { method: Method::GET, url, target: ask.target, gate: ask.gate };
         match self.send(&root, &Key::None).await {
+            Ok(pong) if is_trouble(pong.status()) => Err(v2::refusal(pong).await),
             Ok(pong) if pong.elsewhere.is_none() => {
                 let offer = Offer::of(pong.headers());
-                (Asked { url: root.url, peer: pong.peer() }, offer)
+                Ok((Asked { url: root.url, peer: pong.peer() }, offer))
             }
+            Err(trouble) if trouble.asks_for_quiet() => Err(trouble),
             // Why the root is no help is no help either.
-            Ok(_) | Err(_) => here,
+            Ok(_) | Err(_) => Ok(here),
         }
     }
 
@@ -257,5 +264,10 @@ impl Key<'_> {
 
 /// Whether an answer with this status means that the login was looked at and taken.
 fn proves_login(status: StatusCode) -> bool {
-    !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
+    !is_trouble(status)
+}
+
+/// Whether it is the registry's own trouble, or ours with it, and says nothing of what was asked.
+fn is_trouble(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }

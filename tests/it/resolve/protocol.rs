@@ -258,6 +258,41 @@ async fn f44_a_v1_host_that_becomes_v2_is_found_at_once_when_v1_ends_and_within_
 }
 
 #[tokio::test]
+async fn f44_the_hourly_look_for_v2_hears_the_wish_to_be_left_alone_and_asks_no_more() {
+    let (registry, id) = v1_registry();
+    let (tag, asker) = (registry.tag("app", "1"), asker(&registry, Api::Auto));
+    image_id(&asker, &tag).await;
+    for (status, kind) in [(429, "too_many_requests"), (503, "server_error")] {
+        registry.fault("/v2/", Fault::status(status).header("retry-after", "30"));
+        an_hour_later().await;
+        registry.reset_counts();
+        let error = found(&asker, &tag).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry_after()), (kind, Some(Duration::from_secs(30))));
+        assert_eq!(paths(&registry), ["/v2/"]);
+        registry.heal();
+        registry.reset_counts();
+        assert_eq!(image_id(&asker, &tag).await, id);
+        assert_eq!(registry.requests().len(), 1);
+    }
+
+    registry.fault("/v2/", Fault::status(502));
+    an_hour_later().await;
+    assert_eq!(image_id(&asker, &tag).await, id, "what only fails below /v2/ is no trouble of a v1 host");
+}
+
+#[tokio::test]
+async fn a_root_that_is_looked_at_for_its_challenge_is_heard_when_it_wants_to_be_left_alone() {
+    for (status, kind) in [(429, "too_many_requests"), (503, "server_error")] {
+        let registry = FakeRegistry::start();
+        registry.fault("app", Fault::status(401));
+        registry.fault("/v2/", Fault::status(status).header("retry-after", "30"));
+        let error = Asker::new(&registry).error(&registry.tag("app", "1")).await;
+        assert_eq!((error.kind(), error.retry_after()), (kind, Some(Duration::from_secs(30))));
+        assert_eq!(registry.heads_and_gets(), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_v1_host_in_trouble_stays_one() {
     let (registry, id) = v1_registry();
     let tag = registry.tag("app", "1");

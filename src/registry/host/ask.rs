@@ -150,7 +150,9 @@ impl Host {
         ask: &Ask<'_, impl Gate>,
     ) -> Result<(Asked, Offer), Trouble> {
         let here = (Asked { url: ask.url.clone(), peer: reply.peer() }, Offer::of(reply.headers()));
-        if !here.1.is_empty() || !matches!(sent, Key::None) {
+        // What v1 is asked has no root of v2, and where the user says v1 nothing else is asked.
+        let is_v1 = ask.url.path().starts_with("/v1/");
+        if is_v1 || !here.1.is_empty() || !matches!(sent, Key::None) {
             return Ok(here);
         }
         let Ok(url) = self.v2_url() else { return Ok(here) };

@@ -128,6 +128,9 @@ async fn the_api_that_is_set_is_the_only_one_asked() {
         let v1 = Asker::with(Settings { api: Api::V1, known_v2, ..settings(&registry) });
         assert_eq!(image_id(&v1, &tag).await, id);
         found(&v1, &missing).await.unwrap_err();
+        registry.fault(ANY, Fault::status(401));
+        assert_eq!(found(&v1, &tag).await.unwrap_err().kind(), "denied", "there is no challenge at its root");
+        registry.heal();
         assert!(paths(&registry).iter().all(|path| path.starts_with("/v1/")), "{:?}", paths(&registry));
     }
 

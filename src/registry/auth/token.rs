@@ -16,6 +16,8 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The last part of its life in which a token is renewed: a tenth, within these bounds.
 const EARLY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Who issues a token with no more left of it has another clock than ours: it would be renewed at every look.
+const NOTHING_LEFT: Duration = Duration::from_secs(10);
 
 const NOT_JSON: &str = "is not JSON with a token in it";
 
@@ -152,7 +154,7 @@ fn life(expires_in: &serde_json::Value, issued_at: &serde_json::Value, now: Time
     let issued = issued_at.as_str().and_then(|text| text.trim().parse::<Timestamp>().ok());
     // An issue in the future has no age, so it takes nothing away.
     let age = issued.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
-    whole.checked_sub(age.unwrap_or_default()).filter(|left| !left.is_zero()).unwrap_or(whole)
+    whole.checked_sub(age.unwrap_or_default()).filter(|left| *left > NOTHING_LEFT).unwrap_or(whole)
 }
 
 /// The repositories that a JWT grants to be pulled from. It is not verified, which is the registry's part.

@@ -173,7 +173,8 @@ impl Bearer {
     }
 
     /// Whether a refusal with this status may be the token's fault. ECR Public says 400 to one that has expired; as long
-    /// as nobody knows whether tokens can be shared, a 403 can mean rights that a shared one should have.
+    /// as nobody knows whether tokens can be shared, a 403 can mean rights that a shared one should have, and so can a 404
+    /// where what may not be seen is not there.
     pub(in crate::registry) fn may_blame(
         &self,
         grant: &Grant<'_>,
@@ -184,7 +185,7 @@ impl Bearer {
         match status.as_u16() {
             401 => true,
             400 => !grant.best,
-            403 => {
+            403 | 404 => {
                 let for_others = token.is_shared() && !token.is_first(target.tag.repository());
                 for_others && lock(&self.sharing).is_untried()
             }
@@ -225,13 +226,14 @@ impl Bearer {
         Ok(Some(Grant { instead_of_shared: pioneer, trial: trial.or(grant.trial), ..grant }))
     }
 
-    /// The registry let this request in. What that tells about tokens is remembered.
-    pub(in crate::registry) fn accepted(&self, grant: &Grant<'_>, target: &Target<'_>) {
+    /// The registry let this request in, or has nothing there: `found` tells which. What that tells about tokens is
+    /// remembered; that nothing is there tells nothing about what a token opens.
+    pub(in crate::registry) fn accepted(&self, grant: &Grant<'_>, target: &Target<'_>, found: bool) {
         let token = &grant.token;
         let mut sharing = lock(&self.sharing);
         if grant.instead_of_shared {
-            sharing.refuted();
-        } else if token.is_shared() && !token.is_first(target.tag.repository()) {
+            if found { sharing.refuted() } else { sharing.told_nothing() }
+        } else if found && token.is_shared() && !token.is_first(target.tag.repository()) {
             sharing.proved();
         }
         if grant.best {

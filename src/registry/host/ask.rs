@@ -256,7 +256,7 @@ impl Key<'_> {
             Self::Login(_) => {}
             Self::Token(grant) if status.is_success() || status == StatusCode::NOT_FOUND => {
                 if reply.elsewhere.is_none() {
-                    host.bearer.accepted(&grant, &ask.target);
+                    host.bearer.accepted(&grant, &ask.target, status.is_success());
                 }
             }
             Self::Token(_) => {}

@@ -80,6 +80,27 @@ async fn a_server_that_grants_the_first_scope_only_costs_one_token_each_and_one_
 }
 
 #[tokio::test]
+async fn a_404_to_a_shared_token_proves_no_sharing_and_hides_no_tag() {
+    let fleet = Fleet::new(&Tokens::granting(Grants::AtMost(1)).hiding(), GROUP);
+    for tag in &fleet.tags {
+        fleet.asker.ask_in(tag, &fleet.tags).await.unwrap();
+    }
+    // The first look is challenged, the second refused, and all are alone from there on.
+    assert_eq!(heads_and_tokens(&fleet.registry), (GROUP + 2, GROUP));
+
+    // A tag that is not there for its own token either tells nothing, and the next one proves it.
+    let fleet = Fleet::new(&Tokens::new(), 3);
+    fleet.registry.remove("team/base-1", "1");
+    let mut kinds = Vec::new();
+    for tag in &fleet.tags {
+        kinds.push(fleet.asker.ask_in(tag, &fleet.tags).await.err().map(|error| error.kind()));
+    }
+    assert_eq!(kinds, [None, Some("missing"), None]);
+    let asked: Vec<usize> = scopes(&fleet.registry).iter().map(Vec::len).collect();
+    assert_eq!(asked, [3, 1]);
+}
+
+#[tokio::test]
 async fn a_server_that_grants_a_few_scopes_refuses_twice_and_then_never() {
     let fleet = Fleet::new(&Tokens::granting(Grants::AtMost(10)), GROUP);
     for tag in &fleet.tags {

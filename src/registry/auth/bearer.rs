@@ -104,7 +104,8 @@ impl Bearer {
         }
     }
 
-    /// Takes in where tokens come from, out of the answer of `peer` to `asked`.
+    /// Takes in where tokens come from, out of the answer of `peer` to `asked`. Tells whether that is somewhere else than
+    /// it was, or for another service.
     ///
     /// # Errors
     /// If we do not go there.
@@ -113,7 +114,7 @@ impl Bearer {
         challenge: &Challenge,
         asked: &Url,
         peer: Option<SocketAddr>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let realm = self.rules.vet(&challenge.realm, asked, peer).map_err(|reason| {
             let url = asked.join(&challenge.realm).ok();
             let server = url.as_ref().and_then(Url::host_str).map_or("its token server".into(), presentable);
@@ -123,8 +124,10 @@ impl Bearer {
         if self.fetcher.login.is_some() && !issuer.realm.takes_login {
             self.tell_withheld(&issuer);
         }
-        *lock(&self.issuer) = Some(Arc::new(issuer));
-        Ok(())
+        let mut known = lock(&self.issuer);
+        let moved = known.as_ref().is_some_and(|known| **known != issuer);
+        *known = Some(Arc::new(issuer));
+        Ok(moved)
     }
 
     /// Asks for no token any more until the registry wants one.
@@ -193,19 +196,21 @@ impl Bearer {
         }
     }
 
-    /// Another token in the place of one that was refused; `None` if it would be no better.
+    /// Another token in the place of one that was refused; `None` if it would be no better. Where the challenge `moved`
+    /// the issuer, as [`Self::learn`] tells, the refusal says nothing about sharing: the token was a stranger's.
     pub(in crate::registry) async fn renew<'a>(
         &'a self,
         refused: &mut Grant<'a>,
         challenge: Option<&Challenge>,
+        moved: bool,
         target: &Target<'_>,
         gate: &impl Gate,
     ) -> Result<Option<Grant<'a>>, Trouble> {
         let (token, repository) = (&refused.token, target.tag.repository());
         lock(&self.cache).evict(repository, token);
-        let pioneer = token.is_shared() && lock(&self.sharing).is_untried();
+        let pioneer = !moved && token.is_shared() && lock(&self.sharing).is_untried();
         let besides = besides(challenge, target);
-        let news = besides.iter().any(|scope| !token.besides.contains(scope));
+        let news = moved || besides.iter().any(|scope| !token.besides.contains(scope));
         let Some(issuer) = self.issuer() else { return Ok(None) };
         if refused.best && !pioneer && !news {
             return Ok(None);
@@ -216,7 +221,7 @@ impl Bearer {
         {
             return Ok(Some(Grant { best: false, ..grant }));
         }
-        let strikes = match token.is_shared() && !token.is_first(repository) {
+        let strikes = match !moved && token.is_shared() && !token.is_first(repository) {
             true => token.strikes.saturating_add(1),
             false => 0,
         };

@@ -226,10 +226,12 @@ impl Host {
         if offer.bearer.is_none() && offer.basic && self.login.is_some() {
             return self.challenged(reply, offer, asked, ask).await.map(Some);
         }
-        if let Some(challenge) = &offer.bearer {
-            self.bearer.learn(challenge, &asked.url, asked.peer)?;
-        }
-        let next = self.bearer.renew(&mut grant, offer.bearer.as_ref(), &ask.target, ask.gate).await?;
+        let challenge = offer.bearer.as_ref();
+        let moved = match challenge {
+            Some(challenge) => self.bearer.learn(challenge, &asked.url, asked.peer)?,
+            None => false,
+        };
+        let next = self.bearer.renew(&mut grant, challenge, moved, &ask.target, ask.gate).await?;
         if next.is_none() && reply.status() == StatusCode::UNAUTHORIZED {
             let advice = self.bearer.refused(&grant, &ask.target);
             return Err(Trouble::Denied { answer: reply.answer().await, advice });

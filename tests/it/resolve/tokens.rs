@@ -236,6 +236,22 @@ async fn a_registry_that_goes_over_from_passwords_to_tokens_and_back_is_followed
 }
 
 #[tokio::test]
+async fn a_challenge_that_names_another_token_server_is_met_even_after_a_fresh_token() {
+    let (registry, moved) = (open_to(&Tokens::new()), FakeRegistry::start());
+    let asker = Asker::with_all(&[settings(&registry), settings(&moved)]);
+    let (tag, tokens) = (registry.tag("team/app", "1"), Tokens::new());
+    asker.digest(&tag).await;
+    // The old server goes on issuing tokens, which are of no use any more.
+    moved.issue(&tokens);
+    registry.want_tokens_from(&tokens, &format!("{}/token", moved.url()));
+    an_hour_later().await;
+    registry.reset_counts();
+    asker.digest(&tag).await;
+    assert_eq!(heads_and_tokens(&registry), (2, 1));
+    assert_eq!(moved.count(Method::GET, "/token"), 1);
+}
+
+#[tokio::test]
 async fn a_token_server_that_moves_is_found_again() {
     let (registry, moved) = (open_to(&Tokens::new()), FakeRegistry::start());
     let tokens = Tokens::new();

@@ -42,7 +42,8 @@ impl Bearer {
                 besides: wish.besides.clone(),
                 strikes: wish.strikes,
             };
-            let key = [part.join(" "), wish.besides.join(" ")].join("\n");
+            let (place, service) = (issuer.realm.url.as_str(), issuer.service.as_deref().unwrap_or_default());
+            let key = [place, service, &part.join(" "), &wish.besides.join(" ")].join("\n");
             let token = match self.flights.join(&key, self.fetch(issuer, purpose, gate)).await {
                 Ok(token) => token,
                 Err(trouble) if part.len() > 1 && is_refusal(&trouble) => {

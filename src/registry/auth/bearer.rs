@@ -236,7 +236,7 @@ impl Bearer {
     pub(in crate::registry) fn accepted(&self, grant: &Grant<'_>, target: &Target<'_>, found: bool) {
         let token = &grant.token;
         let mut sharing = lock(&self.sharing);
-        if grant.instead_of_shared {
+        if tells_of_sharing(grant, target, &sharing) {
             if found { sharing.refuted() } else { sharing.told_nothing() }
         } else if found && token.is_shared() && !token.is_first(target.tag.repository()) {
             sharing.proved();
@@ -249,16 +249,21 @@ impl Bearer {
     /// The registry refuses this request with any token: what to say of it.
     pub(in crate::registry) fn refused(&self, grant: &Grant<'_>, target: &Target<'_>) -> Advice {
         lock(&self.cache).evict(target.tag.repository(), &grant.token);
-        if grant.instead_of_shared {
-            lock(&self.sharing).told_nothing();
+        let mut sharing = lock(&self.sharing);
+        if tells_of_sharing(grant, target, &sharing) {
+            sharing.told_nothing();
         }
+        drop(sharing);
         let advice = |issuer: Arc<Issuer>| self.fetcher.advice(&issuer, Advice::Anonymous);
         self.issuer().map_or(Advice::None, advice)
     }
 
-    /// Leave to send a token for a repository; `None` if it is shared and sharing turned out not to work. As long as
-    /// nobody knows that, one request tries, and the others wait for what becomes of it.
+    /// Leave to send a token for a repository; `None` if it is shared and leaves that one out, or sharing turned out not
+    /// to work. As long as nobody knows that, one request tries, and the others wait for what becomes of it.
     async fn admit(&self, token: Arc<Token>, repository: &str) -> Option<Grant<'_>> {
+        if !token.is_for(repository) {
+            return None;
+        }
         let best = token.is_first(repository);
         let mut trial = None;
         if token.is_shared() && !best && lock(&self.sharing).is_untried() {
@@ -290,6 +295,12 @@ impl Bearer {
             );
         }
     }
+}
+
+/// Whether the token is for this repository alone because a shared one did not serve it, as far as anybody knows.
+fn tells_of_sharing(grant: &Grant<'_>, target: &Target<'_>, sharing: &Sharing) -> bool {
+    let was_left_out = !grant.token.is_shared() && sharing.is_left_out(target.tag.repository());
+    grant.instead_of_shared || was_left_out
 }
 
 /// What the registry wants a token to allow besides what it was asked for anyway.

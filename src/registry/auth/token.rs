@@ -140,6 +140,18 @@ impl Token {
         all.enumerate().filter(move |(position, name)| *position == 0 || granted(name)).map(|(_, name)| name)
     }
 
+    /// Whether to use it for this repository.
+    pub(super) fn is_for(&self, repository: &str) -> bool {
+        self.serves().any(|served| served == repository)
+    }
+
+    /// The repositories that it was asked for and says that it is no good for.
+    pub(super) fn left_out(&self) -> Vec<Box<str>> {
+        let granted = self.granted.as_deref();
+        let is_left_out = |name: &&Box<str>| granted.is_some_and(|all| !all.contains(name));
+        self.repositories.iter().filter(is_left_out).cloned().collect()
+    }
+
     /// Whether it can be read, so that [`Self::serves`] is more than a guess.
     pub(super) fn is_readable(&self) -> bool {
         self.granted.is_some()

@@ -174,6 +174,19 @@ async fn one_private_repository_in_a_group_costs_the_others_nothing() {
 }
 
 #[tokio::test]
+async fn a_readable_token_that_leaves_out_what_may_not_be_seen_does_not_end_sharing() {
+    const PUBLIC: &[&str] = &["team/base-0", "team/base-2", "team/base-3"];
+    let fleet = Fleet::new(&Tokens::granting(Grants::Only(PUBLIC)).readable(), 4);
+    for (number, tag) in fleet.tags.iter().enumerate() {
+        let group = if number < 2 { &fleet.tags[..2] } else { &fleet.tags[2..] };
+        let result = fleet.asker.ask_in(tag, group).await;
+        assert_eq!(result.err().map(|error| error.kind()), (number == 1).then_some("denied"));
+    }
+    let asked: Vec<usize> = scopes(&fleet.registry).iter().map(Vec::len).collect();
+    assert_eq!(asked, [2, 1, 2], "the second group shares");
+}
+
+#[tokio::test]
 async fn a_server_that_refuses_all_for_one_is_asked_for_one_at_a_time() {
     const PUBLIC: &[&str] = &["team/base-0", "team/base-2", "team/base-3"];
     let fleet = Fleet::new(&Tokens::granting(Grants::AllOrNothing(PUBLIC)), 4);

@@ -156,6 +156,13 @@ impl Bearer {
         {
             self.forget();
         }
+        // It was renewed early for just this: until its end the old one does as well, unless we are told that we may not.
+        if let Err(Trouble::Token { reason, .. }) = &obtained
+            && !matches!(reason, TokenTrouble::Denied { .. })
+            && let Some(grant) = self.last(repository).await
+        {
+            return Ok(Some(grant));
+        }
         obtained.map(Some)
     }
 
@@ -278,6 +285,13 @@ impl Bearer {
         let token = lock(&self.cache).usable(repository, Instant::now())?;
         let useless = token.is_shared() && !token.is_first(repository) && lock(&self.sharing).is_alone();
         (!useless).then_some(token)
+    }
+
+    /// The token that is there until its end, where no other can be had.
+    async fn last(&self, repository: &str) -> Option<Grant<'_>> {
+        let token = lock(&self.cache).alive(repository, Instant::now())?;
+        let grant = self.admit(token, repository).await?;
+        Some(Grant { best: false, ..grant })
     }
 
     fn issuer(&self) -> Option<Arc<Issuer>> {

@@ -40,6 +40,11 @@ impl Cache {
         self.tokens.get(repository).filter(|token| token.is_usable(now)).cloned()
     }
 
+    /// The token of a repository until its very end, for when no other can be had.
+    pub(super) fn alive(&self, repository: &str, now: Instant) -> Option<Arc<Token>> {
+        self.tokens.get(repository).filter(|token| token.is_alive(now)).cloned()
+    }
+
     /// What the repository's last token was asked for besides.
     pub(super) fn besides(&self, repository: &str) -> Vec<Box<str>> {
         self.besides.get(repository).cloned().unwrap_or_default()
@@ -48,7 +53,7 @@ impl Cache {
     /// Keeps a token for all that it serves.
     pub(super) fn enter(&mut self, token: &Arc<Token>, now: Instant) {
         if self.tokens.len() >= self.tidy_at {
-            self.tokens.retain(|_, token| token.is_usable(now));
+            self.tokens.retain(|_, token| token.is_alive(now));
             self.tidy_at = (2 * self.tokens.len()).clamp(FEW, MOST);
         }
         for repository in token.serves() {

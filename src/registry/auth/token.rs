@@ -28,6 +28,8 @@ pub(super) struct Token {
     authorization: SecretString,
     /// When to ask for another one.
     renew_at: Instant,
+    /// When it ends.
+    expires_at: Instant,
     /// What it was asked for, the one that needed it first.
     pub(super) repositories: Vec<Box<str>>,
     /// What else it was asked for, because the registry had said so.
@@ -99,6 +101,7 @@ impl Token {
             granted: granted(token.expose_secret()),
             authorization,
             renew_at: asked + life.saturating_sub(early),
+            expires_at: asked + life,
             repositories,
             besides,
             strikes,
@@ -115,6 +118,11 @@ impl Token {
     /// Whether it need not be renewed yet.
     pub(super) fn is_usable(&self, now: Instant) -> bool {
         now < self.renew_at
+    }
+
+    /// Whether it is good still, though it may be time to renew it.
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
+        now < self.expires_at
     }
 
     /// How many bytes it adds to a request.

@@ -75,6 +75,22 @@ async fn a_token_is_renewed_before_it_expires_and_costs_no_refused_request() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_renewed_early_serves_until_its_end() {
+    let registry = open_to(&Tokens::new());
+    let (tag, asker) = (registry.tag("team/app", "1"), Asker::new(&registry));
+    asker.digest(&tag).await;
+    registry.fault("/token", Fault::status(503));
+    // It lives for five minutes, and is renewed in the last half minute of them.
+    later(Duration::from_secs(272)).await;
+    registry.reset_counts();
+    asker.digest(&tag).await;
+    assert_eq!(heads_and_tokens(&registry), (1, 1));
+    asker.digest(&tag).await;
+    later(Duration::from_secs(30)).await;
+    asker.error(&tag).await;
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_before_its_time_is_replaced_once() {
     let tokens = Tokens::new();
     let registry = open_to(&tokens);

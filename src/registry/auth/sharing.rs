@@ -8,6 +8,9 @@
 //! Some token servers read only the first scope, and some refuse all if one is refused. As long as that is not known
 //! one group tries, so that a server that does not share costs one token and not one per group. `Alone` is for good.
 //!
+//! A token that can be read serves what it says it grants, so two repositories in it prove sharing before it is sent. A
+//! shared token that the server refuses to issue did not serve, and the one it issues instead for one repository did.
+//!
 //! A token that can be read and leaves out a repository does not refute yet: we may not be let see it. Tokens for that
 //! repository are asked for it alone, and the first one that serves it refutes.
 

@@ -41,8 +41,9 @@ struct Asked {
 }
 
 impl Host {
-    /// Asks, and asks again with a login or a token if the registry wants one, or once with another token. Any status
-    /// but 401 comes back as it is. The tokens are those of `target`, whatever of its repository `url` is.
+    /// Asks, and asks again with a login or a token if the registry wants one, or with another token where that may help:
+    /// after a 401, a 400 to an old token, or a 403 or 404 to a shared one while nobody knows whether that works. What the
+    /// registry answers in the end comes back as it is, unless it is a 401 of its own. The tokens are those of `target`, whatever of its repository `url` is.
     pub(in crate::registry) async fn ask(
         &self,
         method: Method,

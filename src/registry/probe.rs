@@ -107,11 +107,7 @@ async fn by_v1(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
 
 /// v2 on a v1 host whose `/v2/` speaks for it without proving it. `None` if v2 was in vain, nothing else spoke for it, and
 /// the host may be asked again at once.
-async fn perhaps_by_v2(
-    host: &Host,
-    target: Target<'_>,
-    gate: &impl Gate,
-) -> Option<Result<Found, Trouble>> {
+async fn perhaps_by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Option<Result<Found, Trouble>> {
     match by_v2(host, target, gate).await {
         Err(trouble) if !host.protocol().is_v2() && !trouble.asks_for_quiet() => None,
         outcome => Some(outcome),

@@ -155,9 +155,8 @@ impl Token {
 
     /// The repositories that it was asked for and says that it is no good for.
     pub(super) fn left_out(&self) -> Vec<Box<str>> {
-        let granted = self.granted.as_deref();
-        let is_left_out = |name: &&Box<str>| granted.is_some_and(|all| !all.contains(name));
-        self.repositories.iter().filter(is_left_out).cloned().collect()
+        let Some(granted) = &self.granted else { return Vec::new() };
+        self.repositories.iter().filter(|name| !granted.contains(name)).cloned().collect()
     }
 
     /// Whether it can be read, so that [`Self::serves`] is more than a guess.

@@ -30,7 +30,8 @@ fn page(status: u16) -> Fault {
 
 /// What a load balancer says of itself in the place of what is behind it.
 fn balancer() -> [Fault; 2] {
-    let says = |media_type: &str, body: &str| Fault::status(200).header("content-type", media_type).body(body);
+    let says =
+        |media_type: &str, body: &str| Fault::status(200).header("content-type", media_type).body(body);
     [says("text/plain", "OK"), says("application/json", r#"{"status":"maintenance"}"#)]
 }
 

@@ -70,7 +70,8 @@ fn a_token_that_seems_to_be_over_already_is_used_all_the_same() {
     for seconds in 0..60 {
         let start = Instant::now();
         let issued = wall() - Duration::from_secs(seconds);
-        let token = read(&json!({ "token": "t", "expires_in": 60, "issued_at": issued.to_string() })).unwrap();
+        let token =
+            read(&json!({ "token": "t", "expires_in": 60, "issued_at": issued.to_string() })).unwrap();
         assert!(token.is_usable(start + Duration::from_secs(5)), "{seconds} s behind");
     }
 }

@@ -65,8 +65,11 @@ pub(super) enum Ask {
 /// What `/v2/` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pong {
-    /// What a v2 registry does.
+    /// What only a v2 registry does: its header.
     V2,
+    /// A success without that header. F40 takes that for v2, and a load balancer's own page says it too: no reason to try
+    /// v1, and no proof.
+    Perhaps,
     /// A status that no v2 registry gives.
     NotV2(Answer),
     /// A page for people, or from elsewhere: neither v2 nor a definite no.
@@ -137,7 +140,7 @@ impl Protocol {
     pub(super) fn ponged(&mut self, pong: &Pong, now: Instant) {
         match pong {
             Pong::V2 => self.prove_v2(now),
-            Pong::NotV2(_) | Pong::Page(_) | Pong::Login => {}
+            Pong::Perhaps | Pong::NotV2(_) | Pong::Page(_) | Pong::Login => {}
         }
         self.pong = Some((now, pong.clone()));
     }

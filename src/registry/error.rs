@@ -309,6 +309,14 @@ impl Trouble {
         }
     }
 
+    /// Whether it says that the next request should wait: by a wish of the registry's, or because nothing answers. A 5xx
+    /// without a wish is none, since some v1 hosts answer so below `/v2/` for ever.
+    pub(super) fn asks_for_quiet(&self) -> bool {
+        let is_unreachable = matches!(self, Self::Transport(_));
+        let is_too_much = matches!(self, Self::TooManyRequests { .. });
+        is_unreachable || is_too_much || self.retry_after().is_some()
+    }
+
     /// Whether this is a definite answer, and one that any server could give, so that it proves no registry.
     pub(super) fn could_be_a_strangers(&self) -> bool {
         match self {

@@ -26,6 +26,12 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
         Ask::V1 => Box::pin(by_v1(host, target, gate)).await,
         Ask::V1UnlessV2 => match Box::pin(ping(host, target, gate)).await {
             Ok(Pong::V2) => by_v2(host, target, gate).await,
+            Ok(Pong::Perhaps) => match perhaps_by_v2(host, target, gate).await {
+                Some(outcome) => outcome,
+                None => by_v1(host, target, gate).await,
+            },
+            // Another request at once is what such a host wants least.
+            Err(trouble) if trouble.asks_for_quiet() => Err(trouble),
             // Whatever else it is, the tag's own look tells.
             Ok(Pong::NotV2(_) | Pong::Page(_) | Pong::Login) | Err(_) => {
                 Box::pin(by_v1(host, target, gate)).await
@@ -57,7 +63,7 @@ async fn by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
     };
     let was_v2 = host.protocol().is_v2();
     match pong {
-        Pong::V2 | Pong::Login => Err(trouble),
+        Pong::V2 | Pong::Perhaps | Pong::Login => Err(trouble),
         Pong::NotV2(answer) | Pong::Page(answer) if was_v2 => Err(Trouble::NoLongerV2(answer)),
         Pong::Page(_) => Err(trouble),
         Pong::NotV2(answer) => match Box::pin(v1::ping(host, target, gate)).await? {
@@ -87,12 +93,27 @@ async fn by_v1(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Foun
         Err(failure) => failure,
     };
     let doubt = host.protocol().doubt(start, Instant::now());
-    let is_v2 = match (&failure, doubt) {
-        (_, Doubt::No) | (Failure::Trouble(_), Doubt::Ask | Doubt::Asked(_)) => host.protocol().is_v2(),
+    let perhaps = match (&failure, doubt) {
+        (_, Doubt::No) | (Failure::Trouble(_), Doubt::Ask | Doubt::Asked(_)) => false,
         // It is asked at once: what it said before, it may have said as the v1 registry that it was.
-        (Failure::Stranger(_), Doubt::Ask | Doubt::Asked(_)) => ping(host, target, gate).await? == Pong::V2,
+        (Failure::Stranger(_), Doubt::Ask | Doubt::Asked(_)) => {
+            ping(host, target, gate).await? == Pong::Perhaps
+        }
     };
-    if is_v2 { by_v2(host, target, gate).await } else { Err(failure.into_trouble()) }
+    if host.protocol().is_v2() {
+        return by_v2(host, target, gate).await;
+    }
+    let outcome = if perhaps { perhaps_by_v2(host, target, gate).await } else { None };
+    outcome.unwrap_or_else(|| Err(failure.into_trouble()))
+}
+
+/// v2 on a v1 host whose `/v2/` speaks for it without proving it. `None` if v2 was in vain, nothing else spoke for it, and
+/// the host may be asked again at once.
+async fn perhaps_by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Option<Result<Found, Trouble>> {
+    match by_v2(host, target, gate).await {
+        Err(trouble) if !host.protocol().is_v2() && !trouble.asks_for_quiet() => None,
+        outcome => Some(outcome),
+    }
 }
 
 /// What `/v2/` answers.
@@ -111,8 +132,8 @@ async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Pong,
     Ok(pong)
 }
 
-/// F40, but for two answers that stand in front of too many things to prove anything: a page for people, which an error
-/// page can be with status 200 too, and a login.
+/// F40, but for three answers that stand in front of too many things to prove anything: a page for people, which an error
+/// page can be with status 200 too, a login, and a success without the registry's header, which a load balancer gives too.
 async fn judge(mut reply: Reply) -> Result<Pong, Trouble> {
     let (status, elsewhere) = (reply.status(), reply.elsewhere.is_some());
     if !elsewhere && is_marked_v2(reply.headers()) {
@@ -126,7 +147,7 @@ async fn judge(mut reply: Reply) -> Result<Pong, Trouble> {
         _ if elsewhere => Pong::Page(reply.answer().await),
         _ if !status.is_success() => Pong::NotV2(reply.answer().await),
         _ if is_page(reply.headers()) => Pong::Page(reply.answer().await),
-        _ => Pong::V2,
+        _ => Pong::Perhaps,
     })
 }
 

@@ -112,8 +112,13 @@ fn in_a_hurry(registry: &FakeRegistry) -> Settings {
 
 /// Makes an hour pass for the daemon, and no time for the test.
 async fn an_hour_later() {
+    later(Duration::from_secs(60 * 60)).await;
+}
+
+/// The same for any time.
+async fn later(time: Duration) {
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(60 * 60)).await;
+    tokio::time::advance(time).await;
     tokio::time::resume();
 }
 

@@ -8,8 +8,8 @@ fn answer() -> Answer {
     Answer { status: StatusCode::NOT_FOUND, elsewhere: None, remark: None, retry_after: None }
 }
 
-fn pongs() -> [Pong; 4] {
-    [Pong::V2, Pong::NotV2(answer()), Pong::Page(answer()), Pong::Login]
+fn pongs() -> [Pong; 5] {
+    [Pong::V2, Pong::Perhaps, Pong::NotV2(answer()), Pong::Page(answer()), Pong::Login]
 }
 
 fn auto() -> Protocol {

@@ -104,7 +104,8 @@ impl Bearer {
         }
     }
 
-    /// Takes in where tokens come from, out of the answer of `peer` to `asked`.
+    /// Takes in where tokens come from, out of the answer of `peer` to `asked`. Tells whether that is somewhere else than
+    /// it was, or for another service.
     ///
     /// # Errors
     /// If we do not go there.
@@ -113,7 +114,7 @@ impl Bearer {
         challenge: &Challenge,
         asked: &Url,
         peer: Option<SocketAddr>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let realm = self.rules.vet(&challenge.realm, asked, peer).map_err(|reason| {
             let url = asked.join(&challenge.realm).ok();
             let server = url.as_ref().and_then(Url::host_str).map_or("its token server".into(), presentable);
@@ -123,8 +124,10 @@ impl Bearer {
         if self.fetcher.login.is_some() && !issuer.realm.takes_login {
             self.tell_withheld(&issuer);
         }
-        *lock(&self.issuer) = Some(Arc::new(issuer));
-        Ok(())
+        let mut known = lock(&self.issuer);
+        let moved = known.as_ref().is_some_and(|known| **known != issuer);
+        *known = Some(Arc::new(issuer));
+        Ok(moved)
     }
 
     /// Asks for no token any more until the registry wants one.
@@ -153,6 +156,13 @@ impl Bearer {
         {
             self.forget();
         }
+        // It was renewed early for just this: until its end the old one does as well, unless we are told that we may not.
+        if let Err(Trouble::Token { reason, .. }) = &obtained
+            && !matches!(reason, TokenTrouble::Denied { .. })
+            && let Some(grant) = self.last(repository).await
+        {
+            return Ok(Some(grant));
+        }
         obtained.map(Some)
     }
 
@@ -173,7 +183,8 @@ impl Bearer {
     }
 
     /// Whether a refusal with this status may be the token's fault. ECR Public says 400 to one that has expired; as long
-    /// as nobody knows whether tokens can be shared, a 403 can mean rights that a shared one should have.
+    /// as nobody knows whether tokens can be shared, a 403 can mean rights that a shared one should have, and so can a 404
+    /// where what may not be seen is not there.
     pub(in crate::registry) fn may_blame(
         &self,
         grant: &Grant<'_>,
@@ -184,7 +195,7 @@ impl Bearer {
         match status.as_u16() {
             401 => true,
             400 => !grant.best,
-            403 => {
+            403 | 404 => {
                 let for_others = token.is_shared() && !token.is_first(target.tag.repository());
                 for_others && lock(&self.sharing).is_untried()
             }
@@ -192,19 +203,21 @@ impl Bearer {
         }
     }
 
-    /// Another token in the place of one that was refused; `None` if it would be no better.
+    /// Another token in the place of one that was refused; `None` if it would be no better. Where the challenge `moved`
+    /// the issuer, as [`Self::learn`] tells, the refusal says nothing about sharing: the token was a stranger's.
     pub(in crate::registry) async fn renew<'a>(
         &'a self,
         refused: &mut Grant<'a>,
         challenge: Option<&Challenge>,
+        moved: bool,
         target: &Target<'_>,
         gate: &impl Gate,
     ) -> Result<Option<Grant<'a>>, Trouble> {
         let (token, repository) = (&refused.token, target.tag.repository());
         lock(&self.cache).evict(repository, token);
-        let pioneer = token.is_shared() && lock(&self.sharing).is_untried();
+        let pioneer = !moved && token.is_shared() && lock(&self.sharing).is_untried();
         let besides = besides(challenge, target);
-        let news = besides.iter().any(|scope| !token.besides.contains(scope));
+        let news = moved || besides.iter().any(|scope| !token.besides.contains(scope));
         let Some(issuer) = self.issuer() else { return Ok(None) };
         if refused.best && !pioneer && !news {
             return Ok(None);
@@ -215,7 +228,7 @@ impl Bearer {
         {
             return Ok(Some(Grant { best: false, ..grant }));
         }
-        let strikes = match token.is_shared() && !token.is_first(repository) {
+        let strikes = match !moved && token.is_shared() && !token.is_first(repository) {
             true => token.strikes.saturating_add(1),
             false => 0,
         };
@@ -225,13 +238,14 @@ impl Bearer {
         Ok(Some(Grant { instead_of_shared: pioneer, trial: trial.or(grant.trial), ..grant }))
     }
 
-    /// The registry let this request in. What that tells about tokens is remembered.
-    pub(in crate::registry) fn accepted(&self, grant: &Grant<'_>, target: &Target<'_>) {
+    /// The registry let this request in, or has nothing there: `found` tells which. What that tells about tokens is
+    /// remembered; that nothing is there tells nothing about what a token opens.
+    pub(in crate::registry) fn accepted(&self, grant: &Grant<'_>, target: &Target<'_>, found: bool) {
         let token = &grant.token;
         let mut sharing = lock(&self.sharing);
-        if grant.instead_of_shared {
-            sharing.refuted();
-        } else if token.is_shared() && !token.is_first(target.tag.repository()) {
+        if tells_of_sharing(grant, target, &sharing) {
+            if found { sharing.refuted() } else { sharing.told_nothing() }
+        } else if found && token.is_shared() && !token.is_first(target.tag.repository()) {
             sharing.proved();
         }
         if grant.best {
@@ -242,16 +256,21 @@ impl Bearer {
     /// The registry refuses this request with any token: what to say of it.
     pub(in crate::registry) fn refused(&self, grant: &Grant<'_>, target: &Target<'_>) -> Advice {
         lock(&self.cache).evict(target.tag.repository(), &grant.token);
-        if grant.instead_of_shared {
-            lock(&self.sharing).told_nothing();
+        let mut sharing = lock(&self.sharing);
+        if tells_of_sharing(grant, target, &sharing) {
+            sharing.told_nothing();
         }
+        drop(sharing);
         let advice = |issuer: Arc<Issuer>| self.fetcher.advice(&issuer, Advice::Anonymous);
         self.issuer().map_or(Advice::None, advice)
     }
 
-    /// Leave to send a token for a repository; `None` if it is shared and sharing turned out not to work. As long as
-    /// nobody knows that, one request tries, and the others wait for what becomes of it.
+    /// Leave to send a token for a repository; `None` if it is shared and leaves that one out, or sharing turned out not
+    /// to work. As long as nobody knows that, one request tries, and the others wait for what becomes of it.
     async fn admit(&self, token: Arc<Token>, repository: &str) -> Option<Grant<'_>> {
+        if !token.is_for(repository) {
+            return None;
+        }
         let best = token.is_first(repository);
         let mut trial = None;
         if token.is_shared() && !best && lock(&self.sharing).is_untried() {
@@ -266,6 +285,13 @@ impl Bearer {
         let token = lock(&self.cache).usable(repository, Instant::now())?;
         let useless = token.is_shared() && !token.is_first(repository) && lock(&self.sharing).is_alone();
         (!useless).then_some(token)
+    }
+
+    /// The token that is there until its end, where no other can be had.
+    async fn last(&self, repository: &str) -> Option<Grant<'_>> {
+        let token = lock(&self.cache).alive(repository, Instant::now())?;
+        let grant = self.admit(token, repository).await?;
+        Some(Grant { best: false, ..grant })
     }
 
     fn issuer(&self) -> Option<Arc<Issuer>> {
@@ -283,6 +309,12 @@ impl Bearer {
             );
         }
     }
+}
+
+/// Whether the token is for this repository alone because a shared one did not serve it, as far as anybody knows.
+fn tells_of_sharing(grant: &Grant<'_>, target: &Target<'_>, sharing: &Sharing) -> bool {
+    let was_left_out = !grant.token.is_shared() && sharing.is_left_out(target.tag.repository());
+    grant.instead_of_shared || was_left_out
 }
 
 /// What the registry wants a token to allow besides what it was asked for anyway.

@@ -11,6 +11,9 @@ use super::token::Token;
 
 /// More repositories of one host than this are not remembered to have a token.
 const MOST: usize = 16 * 1024;
+/// Of more repositories of one host it is not remembered what their tokens must allow besides, which few want at all and
+/// can be four kilobytes each.
+const MOST_BESIDES: usize = 1024;
 /// With fewer entries nobody looks for dead ones.
 const FEW: usize = 64;
 
@@ -18,13 +21,16 @@ const FEW: usize = 64;
 #[derive(Debug)]
 pub(super) struct Cache {
     tokens: BTreeMap<Box<str>, Arc<Token>>,
+    /// What the registry wants the tokens of a repository to allow besides. It outlives them: to be told again is a
+    /// refused request.
+    besides: BTreeMap<Box<str>, Vec<Box<str>>>,
     /// At how many entries the dead ones go: twice what was alive, so that tidying costs little for each entry.
     tidy_at: usize,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { tokens: BTreeMap::new(), tidy_at: FEW }
+        Self { tokens: BTreeMap::new(), besides: BTreeMap::new(), tidy_at: FEW }
     }
 }
 
@@ -34,15 +40,20 @@ impl Cache {
         self.tokens.get(repository).filter(|token| token.is_usable(now)).cloned()
     }
 
+    /// The token of a repository until its very end, for when no other can be had.
+    pub(super) fn alive(&self, repository: &str, now: Instant) -> Option<Arc<Token>> {
+        self.tokens.get(repository).filter(|token| token.is_alive(now)).cloned()
+    }
+
     /// What the repository's last token was asked for besides.
     pub(super) fn besides(&self, repository: &str) -> Vec<Box<str>> {
-        self.tokens.get(repository).map(|token| token.besides.clone()).unwrap_or_default()
+        self.besides.get(repository).cloned().unwrap_or_default()
     }
 
     /// Keeps a token for all that it serves.
     pub(super) fn enter(&mut self, token: &Arc<Token>, now: Instant) {
         if self.tokens.len() >= self.tidy_at {
-            self.tokens.retain(|_, token| token.is_usable(now));
+            self.tokens.retain(|_, token| token.is_alive(now));
             self.tidy_at = (2 * self.tokens.len()).clamp(FEW, MOST);
         }
         for repository in token.serves() {
@@ -51,6 +62,20 @@ impl Cache {
             }
             self.tokens.insert(repository.into(), Arc::clone(token));
         }
+        self.note(token);
+    }
+
+    /// A token with something besides is for one repository.
+    fn note(&mut self, token: &Token) {
+        let Some(repository) = token.repositories.first() else { return };
+        if token.besides.is_empty() {
+            self.besides.remove(repository);
+            return;
+        }
+        if self.besides.len() >= MOST_BESIDES && !self.besides.contains_key(repository) {
+            self.besides.pop_first();
+        }
+        self.besides.insert(repository.clone(), token.besides.clone());
     }
 
     /// The registry refused this token for this repository. For others it may be good.

@@ -47,7 +47,8 @@ impl Offer {
     /// Reads all challenges of an answer.
     pub(in crate::registry) fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(WWW_AUTHENTICATE).into_iter().take(MOST_LINES);
-        let read = lines.filter_map(|line| line.to_str().ok()).flat_map(challenges);
+        // One byte that is no ASCII, in a description as a rule, is no reason not to see the rest.
+        let read = lines.flat_map(|line| challenges(&String::from_utf8_lossy(line.as_bytes())));
         let mut offer = Self::default();
         for challenge in read.filter(|challenge| is_scheme(&challenge.scheme)) {
             if challenge.scheme.eq_ignore_ascii_case("Basic") {

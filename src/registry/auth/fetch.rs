@@ -28,7 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const CLIENT_ID: &str = "basewatch";
 
 /// A token server, as a registry told of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Issuer {
     pub(super) realm: Realm,
     pub(super) service: Option<Box<str>>,

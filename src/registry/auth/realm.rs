@@ -58,7 +58,8 @@ impl Rules {
             _ => return Err(RealmTrouble::Unusable),
         }
         let takes_login = self.takes_login(&url);
-        let may_be_inward = same_host || takes_login || answers_inward(asked, peer);
+        // Another port of the registry's name can be another machine's, or a service that is not for everyone.
+        let may_be_inward = place(&url) == place(asked) || takes_login || answers_inward(asked, peer);
         match url.host_str().and_then(address) {
             Some(address) if !may_be_inward && is_inward(address) => Err(RealmTrouble::Inward(address)),
             Some(_) | None => Ok(Realm { url, takes_login, may_be_inward }),

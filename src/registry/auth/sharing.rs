@@ -7,6 +7,12 @@
 //! ```
 //! Some token servers read only the first scope, and some refuse all if one is refused. As long as that is not known
 //! one group tries, so that a server that does not share costs one token and not one per group. `Alone` is for good.
+//!
+//! A token that can be read serves what it says it grants, so two repositories in it prove sharing before it is sent. A
+//! shared token that the server refuses to issue did not serve, and the one it issues instead for one repository did.
+//!
+//! A token that can be read and leaves out a repository does not refute yet: we may not be let see it. Tokens for that
+//! repository are asked for it alone, and the first one that serves it refutes.
 
 use std::time::Duration;
 
@@ -34,6 +40,8 @@ enum Stage {
     Untried {
         /// The group that tries, by its first repository, and until when.
         pioneer: Option<(Box<str>, Instant)>,
+        /// What the last shared token that can be read was asked for and does not grant.
+        withheld: Vec<Box<str>>,
     },
     Shares,
     Alone,
@@ -41,7 +49,7 @@ enum Stage {
 
 impl Default for Sharing {
     fn default() -> Self {
-        Self { stage: Stage::Untried { pioneer: None }, most: usize::MAX }
+        Self { stage: Stage::Untried { pioneer: None, withheld: Vec::new() }, most: usize::MAX }
     }
 }
 
@@ -52,8 +60,8 @@ impl Sharing {
         match &mut self.stage {
             Stage::Alone => 1,
             Stage::Shares => self.most,
-            Stage::Untried { pioneer: Some((other, until)) } if &**other != group && now < *until => 1,
-            Stage::Untried { pioneer } => {
+            Stage::Untried { pioneer: Some((other, until)), .. } if &**other != group && now < *until => 1,
+            Stage::Untried { pioneer, .. } => {
                 if pioneer.as_ref().is_none_or(|(known, _)| &**known != group) {
                     *pioneer = Some((group.into(), now + PATIENCE));
                 }
@@ -86,8 +94,23 @@ impl Sharing {
 
     /// What was tried told nothing: the next one may try.
     pub(super) fn told_nothing(&mut self) {
-        if let Stage::Untried { pioneer } = &mut self.stage {
+        if let Stage::Untried { pioneer, .. } = &mut self.stage {
             *pioneer = None;
+        }
+    }
+
+    /// A shared token that can be read grants its first repository at most, and leaves out these.
+    pub(super) fn left_out(&mut self, repositories: Vec<Box<str>>) {
+        if let Stage::Untried { withheld, .. } = &mut self.stage {
+            *withheld = repositories;
+        }
+    }
+
+    /// Whether a shared token left out this repository, so that one of its own tells more than another shared one.
+    pub(super) fn is_left_out(&self, repository: &str) -> bool {
+        match &self.stage {
+            Stage::Untried { withheld, .. } => withheld.iter().any(|one| &**one == repository),
+            Stage::Shares | Stage::Alone => false,
         }
     }
 

@@ -16,6 +16,8 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The last part of its life in which a token is renewed: a tenth, within these bounds.
 const EARLY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Who issues a token with no more left of it has another clock than ours: it would be renewed at every look.
+const NOTHING_LEFT: Duration = Duration::from_secs(10);
 
 const NOT_JSON: &str = "is not JSON with a token in it";
 
@@ -26,6 +28,8 @@ pub(super) struct Token {
     authorization: SecretString,
     /// When to ask for another one.
     renew_at: Instant,
+    /// When it ends.
+    expires_at: Instant,
     /// What it was asked for, the one that needed it first.
     pub(super) repositories: Vec<Box<str>>,
     /// What else it was asked for, because the registry had said so.
@@ -97,6 +101,7 @@ impl Token {
             granted: granted(token.expose_secret()),
             authorization,
             renew_at: asked + life.saturating_sub(early),
+            expires_at: asked + life,
             repositories,
             besides,
             strikes,
@@ -113,6 +118,11 @@ impl Token {
     /// Whether it need not be renewed yet.
     pub(super) fn is_usable(&self, now: Instant) -> bool {
         now < self.renew_at
+    }
+
+    /// Whether it is good still, though it may be time to renew it.
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
+        now < self.expires_at
     }
 
     /// How many bytes it adds to a request.
@@ -138,6 +148,17 @@ impl Token {
         all.enumerate().filter(move |(position, name)| *position == 0 || granted(name)).map(|(_, name)| name)
     }
 
+    /// Whether to use it for this repository.
+    pub(super) fn is_for(&self, repository: &str) -> bool {
+        self.serves().any(|served| served == repository)
+    }
+
+    /// The repositories that it was asked for and says that it is no good for.
+    pub(super) fn left_out(&self) -> Vec<Box<str>> {
+        let Some(granted) = &self.granted else { return Vec::new() };
+        self.repositories.iter().filter(|name| !granted.contains(name)).cloned().collect()
+    }
+
     /// Whether it can be read, so that [`Self::serves`] is more than a guess.
     pub(super) fn is_readable(&self) -> bool {
         self.granted.is_some()
@@ -152,7 +173,7 @@ fn life(expires_in: &serde_json::Value, issued_at: &serde_json::Value, now: Time
     let issued = issued_at.as_str().and_then(|text| text.trim().parse::<Timestamp>().ok());
     // An issue in the future has no age, so it takes nothing away.
     let age = issued.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
-    whole.checked_sub(age.unwrap_or_default()).filter(|left| !left.is_zero()).unwrap_or(whole)
+    whole.checked_sub(age.unwrap_or_default()).filter(|left| *left > NOTHING_LEFT).unwrap_or(whole)
 }
 
 /// The repositories that a JWT grants to be pulled from. It is not verified, which is the registry's part.

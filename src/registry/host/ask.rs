@@ -11,7 +11,7 @@ use super::super::auth::{Grant, Offer};
 use super::super::error::{Advice, Trouble};
 use super::super::keychain::Pass;
 use super::super::transport::{Question, Reply, send};
-use super::super::{Gate, Target, probe};
+use super::super::{Gate, Target, probe, v2};
 use super::Host;
 
 /// So often a request goes out: with nothing or with what has expired, with a new token, and once more where tokens turn
@@ -41,8 +41,9 @@ struct Asked {
 }
 
 impl Host {
-    /// Asks, and asks again with a login or a token if the registry wants one, or once with another token. Any status
-    /// but 401 comes back as it is. The tokens are those of `target`, whatever of its repository `url` is.
+    /// Asks, and asks again with a login or a token if the registry wants one, or with another token where that may help:
+    /// after a 401, a 400 to an old token, or a 403 or 404 to a shared one while nobody knows whether that works. What the
+    /// registry answers in the end comes back as it is, unless it is a 401 of its own. The tokens are those of `target`, whatever of its repository `url` is.
     pub(in crate::registry) async fn ask(
         &self,
         method: Method,
@@ -102,7 +103,7 @@ impl Host {
             sent.accepted(self, reply, ask);
             return Ok(None);
         }
-        let (asked, offer) = Box::pin(self.offer(reply, &sent, ask)).await;
+        let (asked, offer) = Box::pin(self.offer(reply, &sent, ask)).await?;
         match sent {
             Key::Login(pass) => Box::pin(self.turned_down(pass, reply, offer, &asked, ask)).await.map(Some),
             Key::None => Box::pin(self.challenged(reply, offer, &asked, ask)).await.map(Some),
@@ -142,21 +143,30 @@ impl Host {
     }
 
     /// What an answer offers, and to the question for which address. gcr.io has been seen to offer something at the root
-    /// of its API only, so that is looked at where nothing is known yet.
-    async fn offer(&self, reply: &Reply, sent: &Key<'_>, ask: &Ask<'_, impl Gate>) -> (Asked, Offer) {
+    /// of its API only, so that is looked at where nothing is known yet. If the root is in trouble, that is what is told.
+    async fn offer(
+        &self,
+        reply: &Reply,
+        sent: &Key<'_>,
+        ask: &Ask<'_, impl Gate>,
+    ) -> Result<(Asked, Offer), Trouble> {
         let here = (Asked { url: ask.url.clone(), peer: reply.peer() }, Offer::of(reply.headers()));
-        if !here.1.is_empty() || !matches!(sent, Key::None) {
-            return here;
+        // What v1 is asked has no root of v2, and where the user says v1 nothing else is asked.
+        let is_v1 = ask.url.path().starts_with("/v1/");
+        if is_v1 || !here.1.is_empty() || !matches!(sent, Key::None) {
+            return Ok(here);
         }
-        let Ok(url) = self.v2_url() else { return here };
+        let Ok(url) = self.v2_url() else { return Ok(here) };
         let root = Ask { method: Method::GET, url, target: ask.target, gate: ask.gate };
         match self.send(&root, &Key::None).await {
+            Ok(pong) if is_trouble(pong.status()) => Err(v2::refusal(pong).await),
             Ok(pong) if pong.elsewhere.is_none() => {
                 let offer = Offer::of(pong.headers());
-                (Asked { url: root.url, peer: pong.peer() }, offer)
+                Ok((Asked { url: root.url, peer: pong.peer() }, offer))
             }
+            Err(trouble) if trouble.asks_for_quiet() => Err(trouble),
             // Why the root is no help is no help either.
-            Ok(_) | Err(_) => here,
+            Ok(_) | Err(_) => Ok(here),
         }
     }
 
@@ -217,10 +227,12 @@ impl Host {
         if offer.bearer.is_none() && offer.basic && self.login.is_some() {
             return self.challenged(reply, offer, asked, ask).await.map(Some);
         }
-        if let Some(challenge) = &offer.bearer {
-            self.bearer.learn(challenge, &asked.url, asked.peer)?;
-        }
-        let next = self.bearer.renew(&mut grant, offer.bearer.as_ref(), &ask.target, ask.gate).await?;
+        let challenge = offer.bearer.as_ref();
+        let moved = match challenge {
+            Some(challenge) => self.bearer.learn(challenge, &asked.url, asked.peer)?,
+            None => false,
+        };
+        let next = self.bearer.renew(&mut grant, challenge, moved, &ask.target, ask.gate).await?;
         if next.is_none() && reply.status() == StatusCode::UNAUTHORIZED {
             let advice = self.bearer.refused(&grant, &ask.target);
             return Err(Trouble::Denied { answer: reply.answer().await, advice });
@@ -247,7 +259,7 @@ impl Key<'_> {
             Self::Login(_) => {}
             Self::Token(grant) if status.is_success() || status == StatusCode::NOT_FOUND => {
                 if reply.elsewhere.is_none() {
-                    host.bearer.accepted(&grant, &ask.target);
+                    host.bearer.accepted(&grant, &ask.target, status.is_success());
                 }
             }
             Self::Token(_) => {}
@@ -257,5 +269,10 @@ impl Key<'_> {
 
 /// Whether an answer with this status means that the login was looked at and taken.
 fn proves_login(status: StatusCode) -> bool {
-    !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
+    !is_trouble(status)
+}
+
+/// Whether it is the registry's own trouble, or ours with it, and says nothing of what was asked.
+fn is_trouble(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }

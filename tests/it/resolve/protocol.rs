@@ -28,6 +28,13 @@ fn page(status: u16) -> Fault {
     Fault::status(status).header("content-type", "text/html; charset=utf-8").body(PAGE)
 }
 
+/// What a load balancer says of itself in the place of what is behind it.
+fn balancer() -> [Fault; 2] {
+    let says =
+        |media_type: &str, body: &str| Fault::status(200).header("content-type", media_type).body(body);
+    [says("text/plain", "OK"), says("application/json", r#"{"status":"maintenance"}"#)]
+}
+
 async fn found(asker: &Asker, tag: &TagRef) -> Result<Found, Error> {
     asker.registries.resolve(target(tag), &asker.gate).await
 }
@@ -122,6 +129,9 @@ async fn the_api_that_is_set_is_the_only_one_asked() {
         let v1 = Asker::with(Settings { api: Api::V1, known_v2, ..settings(&registry) });
         assert_eq!(image_id(&v1, &tag).await, id);
         found(&v1, &missing).await.unwrap_err();
+        registry.fault(ANY, Fault::status(401));
+        assert_eq!(found(&v1, &tag).await.unwrap_err().kind(), "denied", "there is no challenge at its root");
+        registry.heal();
         assert!(paths(&registry).iter().all(|path| path.starts_with("/v1/")), "{:?}", paths(&registry));
     }
 
@@ -144,6 +154,28 @@ async fn d10_v1_is_not_tried_after_trouble_a_page_or_a_login() {
         registry.fault("app", fault.clone());
         found(&asker(&registry, Api::Auto), &registry.tag("app", "1")).await.unwrap_err();
         assert_eq!(registry.count(Method::GET, "/v1/"), 0, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn d10_a_success_at_v2_that_a_load_balancer_can_give_tries_v2_and_proves_nothing() {
+    for fault in balancer() {
+        let (registry, id) = v1_registry();
+        let (tag, asker) = (registry.tag("app", "1"), asker(&registry, Api::Auto));
+        registry.fault(ANY, fault.clone());
+        found(&asker, &tag).await.unwrap_err();
+        assert_eq!(registry.count(Method::GET, "/v1/"), 0, "{fault:?}");
+        assert!(!asker.registries.is_v2(tag.host()), "{fault:?}");
+        registry.heal();
+        an_hour_later().await;
+        assert_eq!(image_id(&asker, &tag).await, id, "{fault:?}");
+
+        // A v1 host that has become v2, without the header of one.
+        let digest = registry.push("app", "1", 1);
+        registry.speak(Speaks::V2);
+        registry.fault("", fault.clone());
+        assert_eq!(asker.digest(&tag).await, digest, "{fault:?}");
+        assert!(asker.registries.is_v2(tag.host()), "a manifest was read");
     }
 }
 
@@ -230,14 +262,51 @@ async fn f44_a_v1_host_that_becomes_v2_is_found_at_once_when_v1_ends_and_within_
 }
 
 #[tokio::test]
+async fn f44_the_hourly_look_for_v2_hears_the_wish_to_be_left_alone_and_asks_no_more() {
+    let (registry, id) = v1_registry();
+    let (tag, asker) = (registry.tag("app", "1"), asker(&registry, Api::Auto));
+    image_id(&asker, &tag).await;
+    for (status, kind) in [(429, "too_many_requests"), (503, "server_error")] {
+        registry.fault("/v2/", Fault::status(status).header("retry-after", "30"));
+        an_hour_later().await;
+        registry.reset_counts();
+        let error = found(&asker, &tag).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry_after()), (kind, Some(Duration::from_secs(30))));
+        assert_eq!(paths(&registry), ["/v2/"]);
+        registry.heal();
+        registry.reset_counts();
+        assert_eq!(image_id(&asker, &tag).await, id);
+        assert_eq!(registry.requests().len(), 1);
+    }
+
+    registry.fault("/v2/", Fault::status(502));
+    an_hour_later().await;
+    assert_eq!(image_id(&asker, &tag).await, id, "what only fails below /v2/ is no trouble of a v1 host");
+}
+
+#[tokio::test]
+async fn a_root_that_is_looked_at_for_its_challenge_is_heard_when_it_wants_to_be_left_alone() {
+    for (status, kind) in [(429, "too_many_requests"), (503, "server_error")] {
+        let registry = FakeRegistry::start();
+        registry.fault("app", Fault::status(401));
+        registry.fault("/v2/", Fault::status(status).header("retry-after", "30"));
+        let error = Asker::new(&registry).error(&registry.tag("app", "1")).await;
+        assert_eq!((error.kind(), error.retry_after()), (kind, Some(Duration::from_secs(30))));
+        assert_eq!(registry.heads_and_gets(), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_v1_host_in_trouble_stays_one() {
     let (registry, id) = v1_registry();
     let tag = registry.tag("app", "1");
     let asker = asker(&registry, Api::Auto);
     image_id(&asker, &tag).await;
-    for fault in [Fault::status(503), Fault::drop(), page(404), page(200)] {
+    let faults = [Fault::status(503), Fault::drop(), page(404), page(200)];
+    for fault in faults.into_iter().chain(balancer()) {
         registry.fault(ANY, fault);
         found(&asker, &tag).await.unwrap_err();
+        assert!(!asker.registries.is_v2(tag.host()));
         registry.heal();
         registry.reset_counts();
         assert_eq!(image_id(&asker, &tag).await, id);

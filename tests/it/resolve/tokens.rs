@@ -75,6 +75,22 @@ async fn a_token_is_renewed_before_it_expires_and_costs_no_refused_request() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_renewed_early_serves_until_its_end() {
+    let registry = open_to(&Tokens::new());
+    let (tag, asker) = (registry.tag("team/app", "1"), Asker::new(&registry));
+    asker.digest(&tag).await;
+    registry.fault("/token", Fault::status(503));
+    // It lives for five minutes, and is renewed in the last half minute of them.
+    later(Duration::from_secs(272)).await;
+    registry.reset_counts();
+    asker.digest(&tag).await;
+    assert_eq!(heads_and_tokens(&registry), (1, 1));
+    asker.digest(&tag).await;
+    later(Duration::from_secs(30)).await;
+    asker.error(&tag).await;
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_before_its_time_is_replaced_once() {
     let tokens = Tokens::new();
     let registry = open_to(&tokens);
@@ -233,6 +249,22 @@ async fn a_registry_that_goes_over_from_passwords_to_tokens_and_back_is_followed
     registry.reset_counts();
     asker.digest(&tag).await;
     assert_eq!(heads_and_tokens(&registry), (1, 0));
+}
+
+#[tokio::test]
+async fn a_challenge_that_names_another_token_server_is_met_even_after_a_fresh_token() {
+    let (registry, moved) = (open_to(&Tokens::new()), FakeRegistry::start());
+    let asker = Asker::with_all(&[settings(&registry), settings(&moved)]);
+    let (tag, tokens) = (registry.tag("team/app", "1"), Tokens::new());
+    asker.digest(&tag).await;
+    // The old server goes on issuing tokens, which are of no use any more.
+    moved.issue(&tokens);
+    registry.want_tokens_from(&tokens, &format!("{}/token", moved.url()));
+    an_hour_later().await;
+    registry.reset_counts();
+    asker.digest(&tag).await;
+    assert_eq!(heads_and_tokens(&registry), (2, 1));
+    assert_eq!(moved.count(Method::GET, "/token"), 1);
 }
 
 #[tokio::test]

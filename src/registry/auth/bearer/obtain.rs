@@ -33,7 +33,8 @@ impl Bearer {
         gate: &impl Gate,
     ) -> Result<Grant<'_>, Trouble> {
         let (asked, group) = (target.tag.repository(), repositories(target));
-        let mut alone = wish.alone || !wish.besides.is_empty();
+        let is_left_out = lock(&self.sharing).is_left_out(asked);
+        let mut alone = wish.alone || !wish.besides.is_empty() || is_left_out;
         let mut was_refused = false;
         loop {
             let part = chunk(&group, asked, if alone { 1 } else { self.most(issuer, &group) });
@@ -42,7 +43,8 @@ impl Bearer {
                 besides: wish.besides.clone(),
                 strikes: wish.strikes,
             };
-            let key = [part.join(" "), wish.besides.join(" ")].join("\n");
+            let (place, service) = (issuer.realm.url.as_str(), issuer.service.as_deref().unwrap_or_default());
+            let key = [place, service, &part.join(" "), &wish.besides.join(" ")].join("\n");
             let token = match self.flights.join(&key, self.fetch(issuer, purpose, gate)).await {
                 Ok(token) => token,
                 Err(trouble) if part.len() > 1 && is_refusal(&trouble) => {
@@ -77,7 +79,7 @@ impl Bearer {
         sharing.measured(token.repositories.len(), token.length());
         if token.is_shared() && token.is_readable() && sharing.is_untried() {
             match token.serves().count() {
-                0 | 1 => sharing.refuted(),
+                0 | 1 => sharing.left_out(token.left_out()),
                 2.. => sharing.proved(),
             }
         }

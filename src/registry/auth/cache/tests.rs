@@ -48,6 +48,22 @@ fn the_dead_go_when_there_are_many_and_there_are_never_more_than_so_many() {
     assert_eq!(cache.tokens.len(), MOST);
 }
 
+#[test]
+fn what_a_registry_wants_besides_outlives_the_token_and_is_bounded() {
+    let (mut cache, start) = (Cache::default(), Instant::now());
+    cache.enter(&token(&["a"], start), start);
+    let later = start + Duration::from_secs(300);
+    for number in 0..2 * FEW {
+        cache.enter(&token(&[&format!("x{number}")], later), later);
+    }
+    assert!(!cache.tokens.contains_key("a"), "it was tidied");
+    assert_eq!(cache.besides("a"), ["more".into()]);
+    for number in 0..2 * MOST_BESIDES {
+        cache.enter(&token(&[&format!("y{number}")], later), later);
+    }
+    assert_eq!(cache.besides.len(), MOST_BESIDES);
+}
+
 #[tokio::test]
 async fn one_of_many_fetches_and_all_have_what_it_brings_failure_too() {
     let (flights, fetches) = (Flights::default(), AtomicUsize::new(0));

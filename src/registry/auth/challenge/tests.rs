@@ -55,6 +55,18 @@ fn each_spelling_of_a_challenge_in_the_wild_is_understood() {
 }
 
 #[test]
+fn a_byte_that_is_no_ascii_hides_no_challenge() {
+    for line in [&b"Basic realm=\"R\xe9gistre\""[..], "Basic realm=\"Régistre\"".as_bytes()] {
+        let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_bytes(line).unwrap())]);
+        assert!(Offer::of(&headers).basic, "{line:?}");
+    }
+    let line = b"Bearer realm=\"https://a/t\",service=\"s\",error_description=\"acc\xe8s\"";
+    let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_bytes(line).unwrap())]);
+    let bearer = Offer::of(&headers).bearer.unwrap();
+    assert_eq!((&*bearer.realm, bearer.service.as_deref()), ("https://a/t", Some("s")));
+}
+
+#[test]
 fn service_and_scopes_are_read_from_strict_and_bent_challenges_alike() {
     let expected = Challenge {
         realm: "https://a/t".into(),

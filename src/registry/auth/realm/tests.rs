@@ -100,6 +100,11 @@ fn private_addresses_are_for_registries_that_have_one_and_for_who_is_trusted() {
         vet(PUBLIC, SOMEWHERE, "https://10.0.0.9:8443/t"),
         there("https://10.0.0.9:8443/t", true, true)
     );
+    // Another port of the registry's name is another place.
+    assert_eq!(
+        vet(PUBLIC, SOMEWHERE, "https://reg.example.com:8443/t"),
+        there("https://reg.example.com:8443/t", false, false)
+    );
     // A name is looked up later, by who finds no private address for it.
     assert_eq!(vet(PUBLIC, SOMEWHERE, "https://evil.com/t"), there("https://evil.com/t", false, false));
 }

@@ -37,6 +37,18 @@ fn a_server_that_does_not_share_is_never_asked_to_again() {
 }
 
 #[test]
+fn what_a_readable_token_leaves_out_is_remembered_until_sharing_is_known() {
+    let mut sharing = Sharing::default();
+    sharing.most("a", now());
+    sharing.left_out(vec!["b".into()]);
+    assert!(sharing.is_untried() && sharing.is_left_out("b") && !sharing.is_left_out("a"));
+    sharing.proved();
+    assert!(!sharing.is_left_out("b"));
+    sharing.left_out(vec!["b".into()]);
+    assert!(!sharing.is_left_out("b"));
+}
+
+#[test]
 fn a_long_token_halves_what_the_next_ones_are_asked_for_down_to_one() {
     let mut sharing = Sharing::default();
     sharing.proved();

@@ -42,6 +42,11 @@ fn a_token_lives_as_long_as_it_says_but_a_minute_at_least_and_a_day_at_most() {
         (json!(300), json!("2026-11-02T09:00:00Z"), 300),
         (json!(300), json!("2026-11-02T09:55:00Z"), 300),
         (json!(300), json!("2026-11-02T10:00:20Z"), 300),
+        // So late that next to nothing would be left.
+        (json!(300), json!("2026-11-02T09:55:10Z"), 300),
+        (json!(300), json!("2026-11-02T09:55:11Z"), 11),
+        (json!(60), json!("2026-11-02T09:59:04Z"), 60),
+        (json!(60), json!("2026-11-02T09:59:01Z"), 60),
         (json!(300), json!("yesterday"), 300),
     ];
     for (expires_in, issued_at, seconds) in table {
@@ -57,6 +62,17 @@ fn a_token_is_renewed_before_its_end() {
         let token = Token::read(body.as_bytes(), purpose(&["a"]), start, wall()).unwrap();
         assert!(token.is_usable(start + Duration::from_secs(seconds - 1)), "{expires_in}");
         assert!(!token.is_usable(start + Duration::from_secs(seconds)), "{expires_in}");
+    }
+}
+
+#[test]
+fn a_token_that_seems_to_be_over_already_is_used_all_the_same() {
+    for seconds in 0..60 {
+        let start = Instant::now();
+        let issued = wall() - Duration::from_secs(seconds);
+        let token =
+            read(&json!({ "token": "t", "expires_in": 60, "issued_at": issued.to_string() })).unwrap();
+        assert!(token.is_usable(start + Duration::from_secs(5)), "{seconds} s behind");
     }
 }
 

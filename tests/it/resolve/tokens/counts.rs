@@ -80,6 +80,27 @@ async fn a_server_that_grants_the_first_scope_only_costs_one_token_each_and_one_
 }
 
 #[tokio::test]
+async fn a_404_to_a_shared_token_proves_no_sharing_and_hides_no_tag() {
+    let fleet = Fleet::new(&Tokens::granting(Grants::AtMost(1)).hiding(), GROUP);
+    for tag in &fleet.tags {
+        fleet.asker.ask_in(tag, &fleet.tags).await.unwrap();
+    }
+    // The first look is challenged, the second refused, and all are alone from there on.
+    assert_eq!(heads_and_tokens(&fleet.registry), (GROUP + 2, GROUP));
+
+    // A tag that is not there for its own token either tells nothing, and the next one proves it.
+    let fleet = Fleet::new(&Tokens::new(), 3);
+    fleet.registry.remove("team/base-1", "1");
+    let mut kinds = Vec::new();
+    for tag in &fleet.tags {
+        kinds.push(fleet.asker.ask_in(tag, &fleet.tags).await.err().map(|error| error.kind()));
+    }
+    assert_eq!(kinds, [None, Some("missing"), None]);
+    let asked: Vec<usize> = scopes(&fleet.registry).iter().map(Vec::len).collect();
+    assert_eq!(asked, [3, 1]);
+}
+
+#[tokio::test]
 async fn a_server_that_grants_a_few_scopes_refuses_twice_and_then_never() {
     let fleet = Fleet::new(&Tokens::granting(Grants::AtMost(10)), GROUP);
     for tag in &fleet.tags {
@@ -150,6 +171,19 @@ async fn one_private_repository_in_a_group_costs_the_others_nothing() {
     all().await;
     let (heads, tokens) = all().await;
     assert!(heads <= 5 && tokens <= 1, "{heads} HEADs, {tokens} tokens");
+}
+
+#[tokio::test]
+async fn a_readable_token_that_leaves_out_what_may_not_be_seen_does_not_end_sharing() {
+    const PUBLIC: &[&str] = &["team/base-0", "team/base-2", "team/base-3"];
+    let fleet = Fleet::new(&Tokens::granting(Grants::Only(PUBLIC)).readable(), 4);
+    for (number, tag) in fleet.tags.iter().enumerate() {
+        let group = if number < 2 { &fleet.tags[..2] } else { &fleet.tags[2..] };
+        let result = fleet.asker.ask_in(tag, group).await;
+        assert_eq!(result.err().map(|error| error.kind()), (number == 1).then_some("denied"));
+    }
+    let asked: Vec<usize> = scopes(&fleet.registry).iter().map(Vec::len).collect();
+    assert_eq!(asked, [2, 1, 2], "the second group shares");
 }
 
 #[tokio::test]

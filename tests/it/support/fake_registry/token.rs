@@ -43,6 +43,8 @@ struct Script {
     prefix: &'static str,
     /// Whether the registry keeps silent about it all but at its root.
     quiet: bool,
+    /// Whether the registry says that there is no such repository to who has a token for others.
+    hides: bool,
     issued: BTreeMap<String, BTreeSet<String>>,
     count: usize,
 }
@@ -58,6 +60,7 @@ impl Tokens {
             login: None,
             prefix: "",
             quiet: false,
+            hides: false,
             issued: BTreeMap::new(),
             count: 0,
         })))
@@ -91,6 +94,11 @@ impl Tokens {
     /// The registry tells of them at its root only.
     pub(crate) fn quiet(self) -> Self {
         self.with(|script| script.quiet = true)
+    }
+
+    /// To who has a token, the registry says of what it does not open that it is not there.
+    pub(crate) fn hiding(self) -> Self {
+        self.with(|script| script.hides = true)
     }
 
     /// None that was issued is good any more.
@@ -143,6 +151,9 @@ impl Tokens {
         let wanted = repository.map(|repository| format!("{}{repository}", script.prefix));
         if granted.is_some_and(|granted| wanted.as_ref().is_none_or(|wanted| granted.contains(wanted))) {
             return None;
+        }
+        if script.hides && granted.is_some() {
+            return Some(Reply::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known"));
         }
         let mut refusal = Reply::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "authentication required");
         if repository.is_none() || !script.quiet {

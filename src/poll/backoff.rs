@@ -80,8 +80,9 @@ pub(super) struct Asker<'a> {
 pub(super) enum Blame {
     /// The tag's alone.
     ///
-    /// A 5xx is, while no other repository has one too. So is an exchange that broke or took too long, if this tag's broke
-    /// before and others then succeeded: a single tag with a body that never ends must not keep its host closed.
+    /// A 5xx is, while no other repository has one too. So is all that would be the host's, if the host was closed for this
+    /// tag before and others then succeeded: a single tag with a body that never ends, or a repository that alone is
+    /// limited or sent to a dead host, must not keep its host closed. What the registry wishes then holds for the tag.
     Tag,
     /// The host's: it is left alone.
     Host,
@@ -164,14 +165,13 @@ impl Backoff {
         match scope {
             Scope::Tag => Blame::Tag,
             Scope::Login => Blame::Login,
-            Scope::Host => Blame::Host,
-            Scope::Server | Scope::Exchange if open && asker.doubted => Blame::Tag,
+            Scope::Server | Scope::Exchange | Scope::Host if open && asker.doubted => Blame::Tag,
             Scope::Server
                 if open && self.suspect.as_deref().is_none_or(|suspect| suspect == asker.repository) =>
             {
                 Blame::Tag
             }
-            Scope::Server | Scope::Exchange => Blame::Host,
+            Scope::Server | Scope::Exchange | Scope::Host => Blame::Host,
         }
     }
 

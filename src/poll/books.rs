@@ -85,7 +85,20 @@ impl Books {
 
     /// A tag to poll because it is due by `now`; to be asked again until there is none.
     pub(super) fn begin(&mut self, now: Duration) -> Option<Question> {
-        let step = self.progress.begin(now)?;
+        while let Some(step) = self.progress.begin(now) {
+            if let Some(question) = self.pass_over(step, now) {
+                return Some(question);
+            }
+        }
+        None
+    }
+
+    /// The poll of `step`, or the next in its place if the registry wants that tag to be left alone.
+    fn pass_over(&mut self, mut step: Step, now: Duration) -> Option<Question> {
+        while self.health.get(step.tag).is_some_and(|health| !health.left_alone_for(now).is_zero()) {
+            self.progress.ask_no_more(&step);
+            step = self.progress.advance(&step, now)?;
+        }
         Some(self.question(step))
     }
 
@@ -140,6 +153,10 @@ impl Books {
         let blame = turn.settle(result.as_ref().err(), tag.repository(), health.is_doubted());
         let needed_login = health.condition.as_ref().is_some_and(|last| last.trouble.scope == Scope::Login);
         let answered = result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag);
+        // A wish that closes the host holds for all.
+        let wish = result.as_ref().err().filter(|_| blame == Some(Blame::Tag));
+        let wish = wish.and_then(|trouble| trouble.retry_after);
+        health.leave_alone(wish.map(|wish| now.saturating_add(wish)));
         let news = match (result, blame) {
             (Ok(found), _) => {
                 *self.known.get_mut(step.tag)? = found;
@@ -158,14 +175,16 @@ impl Books {
             }
         };
         if let Some(news) = news {
-            log::news(tag, &news, self.progress.next_poll(&step, now), elapsed);
+            let next_poll =
+                self.progress.next_poll(&step, now).map(|next| next.max(wish.unwrap_or_default()));
+            log::news(tag, &news, next_poll, elapsed);
         }
         if needed_login && answered {
             self.hosts.get_mut(step.host)?.login_accepted(&host.name, wall);
         }
         self.follow_gate(&step, host, now, wall);
         let next = self.progress.advance(&step, now)?;
-        Some(self.question(next))
+        self.pass_over(next, now)
     }
 
     /// Holds what waits for a host that was closed, and lets it go once that is open again.
@@ -212,7 +231,7 @@ impl Books {
         let tags = self.ground.tags.iter().zip(&self.health).zip(next_polls);
         let tags = tags.map(|((tag, health), next_poll)| TagStatus {
             tag: tag.clone(),
-            next_poll,
+            next_poll: next_poll.map(|next| next.max(health.left_alone_for(now))),
             last_success: health.last_success,
             condition: health.condition.as_deref().cloned(),
         });

@@ -84,8 +84,8 @@ fn a_5xx_is_the_hosts_when_a_second_repository_has_one_and_nothing_was_answered_
 }
 
 #[test]
-fn a_doubted_tag_closes_no_host_unless_that_cannot_be_reached_at_all() {
-    for kind in ["timeout", "exchange", "server_error"] {
+fn a_doubted_tag_closes_no_host() {
+    for kind in ["timeout", "exchange", "server_error", "connect", "dns", Trouble::LIMIT] {
         let mut backoff = host();
         for _ in 0..5 {
             assert_eq!(backoff.failed(doubted("app"), &trouble_of(kind), START), Blame::Tag, "{kind}");
@@ -94,7 +94,6 @@ fn a_doubted_tag_closes_no_host_unless_that_cannot_be_reached_at_all() {
         assert_eq!(backoff.failed(of("web"), &trouble_of("exchange"), START), Blame::Host);
         assert_eq!(backoff.failed(doubted("app"), &trouble_of(kind), START), Blame::Host, "{kind}");
     }
-    assert_eq!(host().failed(doubted("app"), &trouble_of("connect"), START), Blame::Host);
     let mut backoff = host();
     backoff.failed(doubted("app"), &trouble_of("server_error"), START);
     let alone = backoff.failed(of("web"), &trouble_of("server_error"), START);

@@ -228,7 +228,7 @@ async fn status_tells_how_long_a_host_is_left_alone_and_its_tags_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_single_tag_that_never_answers_keeps_no_other_from_being_polled() {
-    for kind in ["timeout", "exchange", "server_error"] {
+    for kind in ["timeout", "exchange", "server_error", "connect", "tls", Trouble::LIMIT] {
         let lines = Lines::capture();
         let script = Script::new(move |tag, _| match tag.repository() {
             "app-3" => (SECOND * 30, trouble(kind)),
@@ -248,6 +248,33 @@ async fn a_single_tag_that_never_answers_keeps_no_other_from_being_polled() {
         };
         assert_eq!(told, expected, "{kind}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_a_single_tag_holds_for_that_tag_as_long_as_its_registry_wishes() {
+    let lines = Lines::capture();
+    let script = Script::new(move |tag, _| match tag.repository() {
+        "app-3" => (AT_ONCE, limit(1_200)),
+        _ => (AT_ONCE, resolved()),
+    });
+    let plan = host(BAD, 20, NO_RATE);
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(5 * HOUR).await;
+    let bad = running.script.asked_of(&plan.tags[3].tag);
+    assert!((10..=15).contains(&bad.len()), "{bad:?}");
+    assert!(bad.windows(2).all(|pair| pair[1] - pair[0] >= 20 * MINUTE), "{bad:?}");
+    for tag in plan.tags.iter().filter(|tag| tag.tag != plan.tags[3].tag) {
+        let rounds = running.script.asked_of(&tag.tag).len();
+        assert!(rounds > 4 * 60, "{} was polled {rounds} times in five hours", tag.tag);
+    }
+    assert_eq!(
+        lines.events(Level::INFO),
+        ["registry_backing_off", "registry_recovered", "tag_unresolved"],
+        "all wait once"
+    );
+    let status = running.status().await;
+    let bad = status.tags.iter().find(|status| status.tag == plan.tags[3].tag).unwrap();
+    assert!(bad.next_poll.unwrap() <= 22 * MINUTE);
 }
 
 #[tokio::test(start_paused = true)]

@@ -189,9 +189,10 @@ impl Turn {
         let backoff = &mut inside.backoff;
         let was_closed = backoff.closed_until().is_some();
         let blame = match trouble {
-            // Who asked nothing has learnt nothing.
+            // Who asked nothing has learnt nothing, and closes nothing.
             _ if !self.asked.load(Ordering::Relaxed) => {
-                trouble.map(|trouble| backoff.blame(asker, trouble.scope))
+                let blame = trouble.map(|trouble| backoff.blame(asker, trouble.scope));
+                blame.map(|blame| if was_closed || blame != Blame::Host { blame } else { Blame::Tag })
             }
             None => {
                 backoff.answered(asker, now);

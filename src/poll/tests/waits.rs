@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
+use tracing::Level;
 
+use super::lines::Lines;
 use super::support::{NO_RATE, base, host, pass, resolved, trouble_of};
 use crate::image::Found;
-use crate::poll::{HostPlan, Mode, Outcome, Plan, Poller, Resolve, Trouble};
+use crate::poll::{HostPlan, Mode, Observation, Outcome, Plan, Poller, Resolve, Trouble};
 use crate::registry::{Gate, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,22 +69,31 @@ fn side_by_side() -> HostPlan {
     plan
 }
 
-/// All that is resolved `within` so long.
-async fn resolved_within(within: Duration, asks_before: bool) -> Vec<String> {
-    let resolver = Arc::new(Sharing { asks_before, closed: OnceCell::new(), fetched: OnceCell::new() });
+/// What is seen within so long.
+async fn seen_within(within: Duration, resolver: impl Resolve + 'static) -> Vec<Observation> {
     let (sender, mut observations) = mpsc::channel(100);
     let (_commands, commands) = mpsc::channel(1);
     let plan = Plan { hosts: vec![side_by_side()] };
+    let resolver = Arc::new(resolver);
     let poller =
         Poller { plan, mode: Mode::Continuous, resolver, wall: base, observations: sender, commands };
-    let polling = tokio::spawn(poller.run());
-    pass(within).await;
-    polling.abort();
+    tokio::select! {
+        () = poller.run() => {}
+        () = pass(within) => {}
+    }
     let mut all = Vec::new();
     while let Some(seen) = observations.recv().await {
-        let is_resolved = matches!(seen.outcome, Outcome::Resolved(_));
-        all.extend(is_resolved.then(|| seen.tag.repository().to_owned()));
+        all.push(seen);
     }
+    all
+}
+
+/// All that is resolved `within` so long.
+async fn resolved_within(within: Duration, asks_before: bool) -> Vec<String> {
+    let resolver = Sharing { asks_before, closed: OnceCell::new(), fetched: OnceCell::new() };
+    let seen = seen_within(within, resolver).await.into_iter();
+    let resolved = seen.filter(|seen| matches!(seen.outcome, Outcome::Resolved(_)));
+    let mut all: Vec<String> = resolved.map(|seen| seen.tag.repository().to_owned()).collect();
     all.sort_unstable();
     all
 }
@@ -95,4 +106,29 @@ async fn a_probe_that_waits_for_a_poll_that_had_asked_before_does_not_wait_for_e
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_waits_for_a_poll_that_had_asked_nothing_is_replaced() {
     assert_eq!(resolved_within(180 * SECOND, false).await, ["app-0", "app-1", "app-2"]);
+}
+
+/// `app-0` is answered by a 5xx, and all others share what became of that.
+struct Followed;
+
+impl Resolve for Followed {
+    async fn resolve(&self, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
+        let leads = target.tag.repository() == "app-0";
+        if leads {
+            gate.permit().await;
+        }
+        sleep(if leads { SECOND } else { SECOND * 2 }).await;
+        Err(trouble_of("server_error"))
+    }
+
+    fn is_v2(&self, _: &str) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_of_a_poll_that_asked_nothing_is_the_tags_while_its_host_is_open() {
+    let lines = Lines::capture();
+    assert_eq!(seen_within(10 * SECOND, Followed).await.len(), 3);
+    assert_eq!(lines.events(Level::INFO), ["tag_unresolved"; 3]);
 }

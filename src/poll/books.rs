@@ -151,8 +151,8 @@ impl Books {
         let health = self.health.get_mut(step.tag)?;
 
         let blame = turn.settle(result.as_ref().err(), tag.repository(), health.is_doubted());
-        let needed_login = health.condition.as_ref().is_some_and(|last| last.trouble.scope == Scope::Login);
         let answered = result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag);
+        let login_accepted = answered && health.answered();
         // A wish that closes the host holds for all.
         let wish = result.as_ref().err().filter(|_| blame == Some(Blame::Tag));
         let wish = wish.and_then(|trouble| trouble.retry_after);
@@ -179,7 +179,7 @@ impl Books {
                 self.progress.next_poll(&step, now).map(|next| next.max(wish.unwrap_or_default()));
             log::news(tag, &news, next_poll, elapsed);
         }
-        if needed_login && answered {
+        if login_accepted {
             self.hosts.get_mut(step.host)?.login_accepted(&host.name, wall);
         }
         self.follow_gate(&step, host, now, wall);

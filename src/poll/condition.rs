@@ -58,6 +58,8 @@ pub(super) struct Health {
     /// The kind of trouble that was told last, if any was.
     told: Option<&'static str>,
     standing: Standing,
+    /// Whether it failed for the login, and was not answered since.
+    lacks_login: bool,
     /// Until when, in steady time, the registry wants this tag alone to be left alone. Boxed as well.
     wish: Option<Box<Duration>>,
 }
@@ -129,8 +131,22 @@ impl Health {
                 self.standing = Standing::Accuser;
                 None
             }
-            Blame::Login => None,
+            Blame::Login => {
+                self.lacks_login = true;
+                None
+            }
         }
+    }
+
+    /// The registry answered what was asked about this tag. Answers whether the last answer of the kind was about the login:
+    /// trouble of the host that came between says nothing about that.
+    pub(super) fn answered(&mut self) -> bool {
+        std::mem::take(&mut self.lacks_login)
+    }
+
+    /// Whether it failed for the login, and was not answered since.
+    pub(super) fn lacks_login(&self) -> bool {
+        self.lacks_login
     }
 
     /// The host is well after all.

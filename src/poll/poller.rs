@@ -116,7 +116,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                     Some(Command::Status(reply)) => drop(reply.send(books.status(clock.now()))),
                     Some(Command::Poll { tags, reply }) => drop(reply.send(books.ask(&tags))),
                     Some(Command::Probe(hosts)) => books.probe_soon(|name| hosts.iter().any(|host| host == name)),
-                    Some(Command::Replan(plan)) => match books.replan(plan, clock.now()) {
+                    Some(Command::Replan(plan)) => match books.replan(plan, clock.now(), clock.wall()) {
                         Carried::Everything => {}
                         Carried::NotAll => {
                             in_flight.clear();

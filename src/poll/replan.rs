@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::books::Books;
+use super::condition::Health;
 use super::gate::HostGate;
 use super::ground::{Ground, Laid, lay};
 use super::lane::{Going, Step};
@@ -29,11 +32,11 @@ impl Books {
     /// Goes on with `plan` from `now` on. With [`Carried::NotAll`] the polls in flight are to be made anew.
     ///
     /// Polling once is over before a plan can change; there this does nothing.
-    pub(super) fn replan(&mut self, plan: Plan, now: Duration) -> Carried {
+    pub(super) fn replan(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Carried {
         match self.mode {
             Mode::Once => Carried::Everything,
             Mode::Continuous if self.ground.is_of(&plan, &self.ground.positions()) => self.take_over(plan),
-            Mode::Continuous => self.change(plan, now),
+            Mode::Continuous => self.change(plan, now, wall),
         }
     }
 
@@ -57,7 +60,7 @@ impl Books {
         Carried::Everything
     }
 
-    fn change(&mut self, plan: Plan, now: Duration) -> Carried {
+    fn change(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Carried {
         let old = Arc::clone(&self.ground);
         let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
         let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
@@ -105,8 +108,19 @@ impl Books {
         }
         (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
         self.ground = Arc::new(ground);
+        self.forget_logins(wall);
         self.due_now(&due);
         carried
+    }
+
+    /// Nobody is left to tell that a login is accepted again where all tags that lacked it are gone.
+    fn forget_logins(&mut self, wall: Timestamp) {
+        for (host, host_health) in self.ground.hosts.iter().zip(&mut self.hosts) {
+            let tags = self.health.get(host.tags.clone()).unwrap_or_default();
+            if !tags.iter().any(Health::lacks_login) {
+                host_health.login_accepted(&host.name, wall);
+            }
+        }
     }
 }
 

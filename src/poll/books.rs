@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::backoff::Blame;
 use super::clock::Steady;
 use super::condition::{Health, Scope, Trouble};
-use super::gate::{HostGate, Turn};
+use super::gate::HostGate;
 use super::ground::{Ground, Host, Laid, lay};
 use super::host::HostHealth;
 use super::lane::Step;
@@ -47,6 +47,8 @@ pub(super) struct Question {
     pub(super) step: Step,
     /// What the tag pointed to at the last look.
     pub(super) known: Option<Known>,
+    /// Whether its host proved well after this tag had failed.
+    pub(super) doubted: bool,
 }
 
 /// A poll that is over.
@@ -54,8 +56,8 @@ pub(super) struct Question {
 pub(super) struct Answer {
     /// The round that it belongs to.
     pub(super) round: u64,
-    /// Its way through the gate.
-    pub(super) turn: Turn,
+    /// Whose trouble it ran into, if into any.
+    pub(super) blame: Option<Blame>,
     /// What the tag points to, which the next look need not look into again.
     pub(super) result: Result<Option<Known>, Trouble>,
     /// How long it took.
@@ -102,11 +104,6 @@ impl Books {
         Some(self.question(step))
     }
 
-    /// All polls in flight, to be made anew.
-    pub(super) fn again(&self) -> impl Iterator<Item = Question> {
-        self.progress.going().map(|step| self.question(step))
-    }
-
     /// The hosts of these names, if they are left alone, are probed as soon as their registries allow.
     pub(super) fn probe_soon(&mut self, wanted: impl Fn(&str) -> bool) {
         for (position, host) in self.ground.hosts.iter().enumerate().filter(|(_, host)| wanted(&host.name)) {
@@ -143,14 +140,13 @@ impl Books {
 
     /// Enters a poll that ended at `now`, tells what is news, and says what to poll in its place.
     pub(super) fn enter(&mut self, answer: Answer, now: Duration, wall: Timestamp) -> Option<Question> {
-        let Answer { round, turn, result, elapsed } = answer;
+        let Answer { round, blame, result, elapsed } = answer;
         let step = self.progress.current(round)?;
         let ground = Arc::clone(&self.ground);
         let tag = ground.tags.get(step.tag)?;
         let host = ground.hosts.get(step.host)?;
         let health = self.health.get_mut(step.tag)?;
 
-        let blame = turn.settle(result.as_ref().err(), tag.repository(), health.is_doubted());
         let answered = result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag);
         let login_accepted = answered && health.answered();
         // A wish that closes the host holds for all.
@@ -168,7 +164,11 @@ impl Books {
                 let closed_for = host.gate.closed_until().map(|until| until.saturating_sub(now));
                 self.hosts.get_mut(step.host)?.fail(&host.name, &trouble, blame, wall, closed_for);
                 match self.mode {
-                    Mode::Continuous if blame == Blame::Host => self.progress.ask_later(&step),
+                    Mode::Continuous if blame == Blame::Host => {
+                        // If it was opened before this was entered, that is told, and the tag asked for again.
+                        self.progress.hold(step.host, now);
+                        self.progress.ask_later(&step);
+                    }
                     Mode::Continuous | Mode::Once => self.progress.ask_no_more(&step),
                 }
                 health.fail(trouble, blame, wall)
@@ -221,7 +221,8 @@ impl Books {
 
     fn question(&self, step: Step) -> Question {
         let known = self.known.get(step.tag).cloned().flatten();
-        Question { ground: Arc::clone(&self.ground), step, known }
+        let doubted = self.health.get(step.tag).is_some_and(Health::is_doubted);
+        Question { ground: Arc::clone(&self.ground), step, known, doubted }
     }
 
     /// How everything is doing.

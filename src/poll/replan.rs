@@ -19,29 +19,20 @@ use super::schedule::{Round, Schedule};
 use super::{Mode, Plan};
 use crate::registry::{Depth, Known};
 
-/// What became of the polls in flight when another plan came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// All go on.
-    Everything,
-    /// The tag of at least one is gone.
-    NotAll,
-}
-
 impl Books {
-    /// Goes on with `plan` from `now` on. With [`Carried::NotAll`] the polls in flight are to be made anew.
+    /// Goes on with `plan` from `now` on. Answers the rounds whose poll in flight is to be called off: its tag is gone.
     ///
     /// Polling once is over before a plan can change; there this does nothing.
-    pub(super) fn replan(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Carried {
+    pub(super) fn replan(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Vec<u64> {
         match self.mode {
-            Mode::Once => Carried::Everything,
+            Mode::Once => Vec::new(),
             Mode::Continuous if self.ground.is_of(&plan, &self.ground.positions()) => self.take_over(plan),
             Mode::Continuous => self.change(plan, now, wall),
         }
     }
 
     /// Nothing moves, but the plan may know better what the tags point to, and which of them cannot wait any more.
-    fn take_over(&mut self, plan: Plan) -> Carried {
+    fn take_over(&mut self, plan: Plan) -> Vec<u64> {
         let ground = Arc::clone(&self.ground);
         let positions = ground.positions();
         let mut due = Vec::new();
@@ -57,10 +48,10 @@ impl Books {
         }
         due.sort_unstable();
         self.due_now(&due);
-        Carried::Everything
+        Vec::new()
     }
 
-    fn change(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Carried {
+    fn change(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Vec<u64> {
         let old = Arc::clone(&self.ground);
         let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
         let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
@@ -97,7 +88,7 @@ impl Books {
         let progress = Progress::new(Schedule::slots(cohorts, now), connections);
         let old_progress = std::mem::replace(&mut self.progress, progress);
         let after = ground.positions();
-        let carried = self.progress.go_on_from(old_progress, now, |position| {
+        let gone = self.progress.go_on_from(old_progress, now, |position| {
             let position = *after.get(old.tags.get(position)?)?;
             Some((ground.host_of(position), position))
         });
@@ -110,7 +101,7 @@ impl Books {
         self.ground = Arc::new(ground);
         self.forget_logins(wall);
         self.due_now(&due);
-        carried
+        gone
     }
 
     /// Nobody is left to tell that a login is accepted again where all tags that lacked it are gone.
@@ -126,18 +117,18 @@ impl Books {
 
 impl Progress {
     /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
-    /// under way is due now. `moved` says where a tag of `old` stands now.
+    /// under way is due now. `moved` says where a tag of `old` stands now. Answers the rounds whose tag in flight is gone.
     pub(super) fn go_on_from(
         &mut self,
         mut old: Self,
         now: Duration,
         moved: impl Fn(usize) -> Option<(usize, usize)>,
-    ) -> Carried {
+    ) -> Vec<u64> {
         while let Some(round) = old.schedule.take_due(now) {
             old.wait(round);
         }
         self.next_round = old.next_round;
-        let mut carried = Carried::Everything;
+        let mut gone = Vec::new();
         let mut due: Vec<(usize, usize)> = Vec::new();
         for progress in old.hosts {
             due.extend(progress.waiting_tags().flatten().filter_map(&moved));
@@ -147,7 +138,7 @@ impl Progress {
             let before = progress.held;
             for Going { name, tag, .. } in progress.going {
                 let Some((host, tag)) = moved(tag) else {
-                    carried = Carried::NotAll;
+                    gone.push(name);
                     continue;
                 };
                 if let Some(progress) = self.hosts.get_mut(host) {
@@ -162,7 +153,7 @@ impl Progress {
             let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
             self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);
         }
-        carried
+        gone
     }
 }
 

@@ -149,6 +149,8 @@ impl Progress {
             }
         }
         due.sort_unstable();
+        // A tag may have been asked for beside its slot.
+        due.dedup();
         for of_host in due.chunk_by(|(before, _), (after, _)| before == after) {
             let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
             self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);

@@ -334,6 +334,27 @@ async fn another_plan_opens_no_host() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn other_plans_while_a_host_is_closed_bring_no_tag_twice() {
+    let plan = host(BAD, 20, NO_RATE);
+    let running = start(Mode::Continuous, vec![plan.clone()], troubled(AT_ONCE, || limit(1_800)));
+    pass(TROUBLE.0 + 2 * MINUTE).await;
+    for turn in 0..20 {
+        let first = known(host(&format!("r{turn}.example.com"), 0, NO_RATE));
+        let replan = Command::Replan(Plan { hosts: vec![first, plan.clone()] });
+        running.commands.send(replan).await.unwrap();
+        pass(MINUTE).await;
+    }
+    pass(TROUBLE.1 + 5 * MINUTE - (TROUBLE.0 + 22 * MINUTE)).await;
+    let asked = running.script.asked_of_host(BAD).into_iter();
+    let after: Vec<_> = asked.filter(|(at, _)| *at >= TROUBLE.1).collect();
+    let opened = after[0].0;
+    for tag in &plan.tags {
+        let soon = after.iter().filter(|(at, of)| *of == tag.tag && *at < opened + 50 * SECOND).count();
+        assert!((1..=3).contains(&soon), "{}: {soon} times", tag.tag);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_plan_while_a_probe_is_out_leaves_its_place_to_another() {
     let plan = host(BAD, 20, NO_RATE);
     let hangs = Duration::from_secs(30);

@@ -1,6 +1,6 @@
 //! What is known about every tag and every host while polling goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub(super) struct Books {
     pub(super) hosts: Vec<HostHealth>,
     /// As long as the tags: which the plan says cannot wait.
     pub(super) eager: Vec<bool>,
+    /// The gates of hosts that no plan has any more, by name, for as long as it matters what went through them.
+    pub(super) gone: BTreeMap<String, Arc<HostGate>>,
 }
 
 /// A poll to be made.
@@ -77,7 +79,17 @@ impl Books {
         let progress = Progress::new(Schedule::new(cohorts, mode, clock.now()), connections);
         let health = ground.tags.iter().map(|_| Health::default()).collect();
         let hosts = ground.hosts.iter().map(|_| HostHealth::default()).collect();
-        Self { ground: Arc::new(ground), mode, clock, progress, health, known, hosts, eager }
+        Self {
+            ground: Arc::new(ground),
+            mode,
+            clock,
+            progress,
+            health,
+            known,
+            hosts,
+            eager,
+            gone: BTreeMap::new(),
+        }
     }
 
     /// When something is due that was not due before.

@@ -79,6 +79,12 @@ impl HostGate {
         self.changed.notify_waiters();
     }
 
+    /// Whether another gate would keep requests from leaving for a shorter time.
+    pub(super) fn is_needed(&self) -> bool {
+        let (now, inside) = (self.clock.now(), self.inside());
+        inside.backoff.closed_until().is_some_and(|until| until > now) || inside.budget.is_spent(now)
+    }
+
     /// Until when no request leaves but a probe, if the host is closed.
     pub(super) fn closed_until(&self) -> Option<Duration> {
         self.inside().backoff.closed_until()

@@ -3,6 +3,7 @@
 //! A tag in both keeps its health and what it pointed to; a host in both keeps its gate, and with it what it was asked.
 //! When a tag is due follows from hashes alone, so a slot that did not move is met as if nothing had happened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::progress::Progress;
 use super::schedule::{Round, Schedule};
 use super::{Mode, Plan};
 use crate::registry::{Depth, Known};
+
+/// No more gates of hosts are kept that no plan has any more.
+const MOST_GONE: usize = 1_024;
 
 impl Books {
     /// Goes on with `plan` from `now` on. Answers the rounds whose poll in flight is to be called off: its tag is gone.
@@ -56,7 +60,10 @@ impl Books {
         let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
         let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
             Some(host) => Arc::clone(&host.gate),
-            None => Arc::new(HostGate::new(name, limits, self.clock)),
+            None => match self.gone.get(name) {
+                Some(gate) => Arc::clone(gate),
+                None => Arc::new(HostGate::new(name, limits, self.clock)),
+            },
         };
         let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
         let mut hosts = Vec::with_capacity(ground.hosts.len());
@@ -97,11 +104,29 @@ impl Books {
                 self.progress.hold(position, until);
             }
         }
+        self.part(&old, &ground, wall);
         (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
         self.ground = Arc::new(ground);
         self.forget_logins(wall);
         self.due_now(&due);
         gone
+    }
+
+    /// Hosts that are not in the new plan are told of no more, but a plan that brings one back does not find it open before
+    /// its time, nor its budget unspent.
+    fn part(&mut self, old: &Ground, new: &Ground, wall: Timestamp) {
+        let names: BTreeSet<&str> = new.hosts.iter().map(|host| host.name.as_str()).collect();
+        for (host, health) in old.hosts.iter().zip(&mut self.hosts) {
+            if !names.contains(host.name.as_str()) {
+                health.opened(&host.name, wall);
+                health.login_accepted(&host.name, wall);
+                self.gone.insert(host.name.clone(), Arc::clone(&host.gate));
+            }
+        }
+        self.gone.retain(|name, gate| !names.contains(name.as_str()) && gate.is_needed());
+        while self.gone.len() > MOST_GONE {
+            self.gone.pop_first();
+        }
     }
 
     /// Nobody is left to tell that a login is accepted again where all tags that lacked it are gone.

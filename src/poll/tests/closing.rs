@@ -355,6 +355,36 @@ async fn other_plans_while_a_host_is_closed_bring_no_tag_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_leaves_the_plan_and_comes_back_is_neither_open_nor_unspent() {
+    let lines = Lines::capture();
+    let plan = host(BAD, 20, POLITE);
+    let running = start(Mode::Continuous, vec![plan.clone()], troubled(AT_ONCE, || limit(1_200)));
+    let replan = async |hosts: Vec<HostPlan>| {
+        running.commands.send(Command::Replan(Plan { hosts })).await.unwrap();
+        running.status().await
+    };
+    // In the midst of the first requests.
+    for _ in 0..10 {
+        replan(Vec::new()).await;
+        replan(vec![plan.clone()]).await;
+        pass(SECOND / 4).await;
+    }
+    let permits = running.script.permits();
+    let mut pairs = permits.iter().zip(permits.iter().skip(2));
+    assert!(pairs.all(|(first, later)| *later - *first >= SECOND / 2), "{permits:?}");
+    pass(TROUBLE.0 + 2 * MINUTE).await;
+    let before = running.script.asked().len();
+    replan(Vec::new()).await;
+    assert_eq!(lines.events(Level::INFO), ["registry_backing_off", "registry_recovered"], "it ends there");
+    pass(MINUTE).await;
+    replan(vec![plan.clone()]).await;
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked().len(), before);
+    pass(TROUBLE.1).await;
+    assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_plan_while_a_probe_is_out_leaves_its_place_to_another() {
     let plan = host(BAD, 20, NO_RATE);
     let hangs = Duration::from_secs(30);

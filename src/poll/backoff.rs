@@ -12,6 +12,9 @@ const FIRST: Duration = Duration::from_secs(1);
 const FIRST_AFTER_LIMIT: Duration = Duration::from_secs(10);
 /// No wait is longer, unless the registry asks for it: a host that is well again is noticed within this time.
 const LONGEST: Duration = Duration::from_mins(10);
+/// A probe that takes longer holds up nobody any more: twice the longest time-out. It may wait for another poll, which
+/// waits for what becomes of it.
+const LONGEST_PROBE: Duration = Duration::from_mins(2);
 
 /// Whether a host may be asked.
 ///
@@ -25,6 +28,9 @@ const LONGEST: Duration = Duration::from_mins(10);
 /// The probe is one poll, with all the requests that it needs. Any answer opens, be it that the tag is missing: it is the
 /// host that was in doubt. What else was in flight when the host was closed opens nothing and makes no wait longer, but a
 /// registry's wish is kept whoever brings it.
+///
+/// While a probe is out, the further requests of polls that had asked before leave all the same: the probe may wait for one
+/// of them, as for who fetches the token of both, and would wait for ever if that one waited for the probe.
 #[derive(Debug)]
 pub(super) struct Backoff {
     /// So that two hosts do not wait equally long.
@@ -41,7 +47,8 @@ struct Closed {
     wished: Duration,
     /// How often in a row it was closed.
     times: u32,
-    probing: bool,
+    /// Since when the probe is out.
+    probing: Option<Duration>,
 }
 
 /// Whether a request may leave.
@@ -53,8 +60,8 @@ pub(super) enum Access {
     Closed(Duration),
     /// Yes, as the probe.
     Probe,
-    /// Not before it is known what became of the probe.
-    Probing,
+    /// Not before it is known what became of the probe, or it takes too long: in so long.
+    Probing(Duration),
 }
 
 /// Who asked.
@@ -73,8 +80,9 @@ pub(super) struct Asker<'a> {
 pub(super) enum Blame {
     /// The tag's alone.
     ///
-    /// A 5xx is, while no other repository has one too. So is an exchange that broke or took too long, if this tag's broke
-    /// before and others then succeeded: a single tag with a body that never ends must not keep its host closed.
+    /// A 5xx is, while no other repository has one too. So is all that would be the host's, if the host was closed for this
+    /// tag before and others then succeeded: a single tag with a body that never ends, or a repository that alone is
+    /// limited or sent to a dead host, must not keep its host closed. What the registry wishes then holds for the tag.
     Tag,
     /// The host's: it is left alone.
     Host,
@@ -93,8 +101,10 @@ impl Backoff {
         match &self.closed {
             None => Access::Open,
             Some(closed) if now < closed.until => Access::Closed(closed.until - now),
-            Some(closed) if closed.probing => Access::Probing,
-            Some(_) => Access::Probe,
+            Some(closed) => {
+                let ends = closed.probing.map(|since| since.saturating_add(LONGEST_PROBE));
+                ends.filter(|ends| now < *ends).map_or(Access::Probe, |ends| Access::Probing(ends - now))
+            }
         }
     }
 
@@ -111,17 +121,17 @@ impl Backoff {
         Some(closed.until)
     }
 
-    /// A poll is the probe from now on.
-    pub(super) fn begin_probe(&mut self) {
+    /// A poll is the probe from `now` on.
+    pub(super) fn begin_probe(&mut self, now: Duration) {
         if let Some(closed) = &mut self.closed {
-            closed.probing = true;
+            closed.probing = Some(now);
         }
     }
 
     /// The probe was called off, or is over; another poll may be it.
     pub(super) fn end_probe(&mut self) {
         if let Some(closed) = &mut self.closed {
-            closed.probing = false;
+            closed.probing = None;
         }
     }
 
@@ -131,7 +141,8 @@ impl Backoff {
             None => self.suspect = None,
             // While the probe was out, another poll may have brought a registry's wish.
             Some(closed) if asker.probe && closed.until <= now => self.closed = None,
-            Some(closed) => closed.probing &= !asker.probe,
+            Some(closed) if asker.probe => closed.probing = None,
+            Some(_) => {}
         }
     }
 
@@ -154,14 +165,13 @@ impl Backoff {
         match scope {
             Scope::Tag => Blame::Tag,
             Scope::Login => Blame::Login,
-            Scope::Host => Blame::Host,
-            Scope::Server | Scope::Exchange if open && asker.doubted => Blame::Tag,
+            Scope::Server | Scope::Exchange | Scope::Host if open && asker.doubted => Blame::Tag,
             Scope::Server
                 if open && self.suspect.as_deref().is_none_or(|suspect| suspect == asker.repository) =>
             {
                 Blame::Tag
             }
-            Scope::Server | Scope::Exchange => Blame::Host,
+            Scope::Server | Scope::Exchange | Scope::Host => Blame::Host,
         }
     }
 
@@ -176,7 +186,7 @@ impl Backoff {
             Some(closed) => (trouble.retry_after.unwrap_or_default(), closed.times),
         };
         let until = now.saturating_add(self.jittered(wait, now));
-        let probing = !probe && self.closed.as_ref().is_some_and(|closed| closed.probing);
+        let probing = self.closed.as_ref().filter(|_| !probe).and_then(|closed| closed.probing);
         let before = self
             .closed
             .as_ref()

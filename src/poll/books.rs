@@ -1,6 +1,6 @@
 //! What is known about every tag and every host while polling goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::backoff::Blame;
 use super::clock::Steady;
 use super::condition::{Health, Scope, Trouble};
-use super::gate::{HostGate, Turn};
+use super::gate::HostGate;
 use super::ground::{Ground, Host, Laid, lay};
 use super::host::HostHealth;
 use super::lane::Step;
@@ -38,6 +38,8 @@ pub(super) struct Books {
     pub(super) hosts: Vec<HostHealth>,
     /// As long as the tags: which the plan says cannot wait.
     pub(super) eager: Vec<bool>,
+    /// The gates of hosts that no plan has any more, by name, for as long as it matters what went through them.
+    pub(super) gone: BTreeMap<String, Arc<HostGate>>,
 }
 
 /// A poll to be made.
@@ -47,6 +49,8 @@ pub(super) struct Question {
     pub(super) step: Step,
     /// What the tag pointed to at the last look.
     pub(super) known: Option<Known>,
+    /// Whether its host proved well after this tag had failed.
+    pub(super) doubted: bool,
 }
 
 /// A poll that is over.
@@ -54,8 +58,8 @@ pub(super) struct Question {
 pub(super) struct Answer {
     /// The round that it belongs to.
     pub(super) round: u64,
-    /// Its way through the gate.
-    pub(super) turn: Turn,
+    /// Whose trouble it ran into, if into any.
+    pub(super) blame: Option<Blame>,
     /// What the tag points to, which the next look need not look into again.
     pub(super) result: Result<Option<Known>, Trouble>,
     /// How long it took.
@@ -75,7 +79,17 @@ impl Books {
         let progress = Progress::new(Schedule::new(cohorts, mode, clock.now()), connections);
         let health = ground.tags.iter().map(|_| Health::default()).collect();
         let hosts = ground.hosts.iter().map(|_| HostHealth::default()).collect();
-        Self { ground: Arc::new(ground), mode, clock, progress, health, known, hosts, eager }
+        Self {
+            ground: Arc::new(ground),
+            mode,
+            clock,
+            progress,
+            health,
+            known,
+            hosts,
+            eager,
+            gone: BTreeMap::new(),
+        }
     }
 
     /// When something is due that was not due before.
@@ -85,13 +99,21 @@ impl Books {
 
     /// A tag to poll because it is due by `now`; to be asked again until there is none.
     pub(super) fn begin(&mut self, now: Duration) -> Option<Question> {
-        let step = self.progress.begin(now)?;
-        Some(self.question(step))
+        while let Some(step) = self.progress.begin(now) {
+            if let Some(question) = self.pass_over(step, now) {
+                return Some(question);
+            }
+        }
+        None
     }
 
-    /// All polls in flight, to be made anew.
-    pub(super) fn again(&self) -> impl Iterator<Item = Question> {
-        self.progress.going().map(|step| self.question(step))
+    /// The poll of `step`, or the next in its place if the registry wants that tag to be left alone.
+    fn pass_over(&mut self, mut step: Step, now: Duration) -> Option<Question> {
+        while self.health.get(step.tag).is_some_and(|health| !health.left_alone_for(now).is_zero()) {
+            self.progress.ask_no_more(&step);
+            step = self.progress.advance(&step, now)?;
+        }
+        Some(self.question(step))
     }
 
     /// The hosts of these names, if they are left alone, are probed as soon as their registries allow.
@@ -130,16 +152,19 @@ impl Books {
 
     /// Enters a poll that ended at `now`, tells what is news, and says what to poll in its place.
     pub(super) fn enter(&mut self, answer: Answer, now: Duration, wall: Timestamp) -> Option<Question> {
-        let Answer { round, turn, result, elapsed } = answer;
+        let Answer { round, blame, result, elapsed } = answer;
         let step = self.progress.current(round)?;
         let ground = Arc::clone(&self.ground);
         let tag = ground.tags.get(step.tag)?;
         let host = ground.hosts.get(step.host)?;
         let health = self.health.get_mut(step.tag)?;
 
-        let blame = turn.settle(result.as_ref().err(), tag.repository(), health.is_doubted());
-        let needed_login = health.condition.as_ref().is_some_and(|last| last.trouble.scope == Scope::Login);
         let answered = result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag);
+        let login_accepted = answered && health.answered();
+        // A wish that closes the host holds for all.
+        let wish = result.as_ref().err().filter(|_| blame == Some(Blame::Tag));
+        let wish = wish.and_then(|trouble| trouble.retry_after);
+        health.leave_alone(wish.map(|wish| now.saturating_add(wish)));
         let news = match (result, blame) {
             (Ok(found), _) => {
                 *self.known.get_mut(step.tag)? = found;
@@ -151,21 +176,27 @@ impl Books {
                 let closed_for = host.gate.closed_until().map(|until| until.saturating_sub(now));
                 self.hosts.get_mut(step.host)?.fail(&host.name, &trouble, blame, wall, closed_for);
                 match self.mode {
-                    Mode::Continuous if blame == Blame::Host => self.progress.ask_later(&step),
+                    Mode::Continuous if blame == Blame::Host => {
+                        // If it was opened before this was entered, that is told, and the tag asked for again.
+                        self.progress.hold(step.host, now);
+                        self.progress.ask_later(&step);
+                    }
                     Mode::Continuous | Mode::Once => self.progress.ask_no_more(&step),
                 }
                 health.fail(trouble, blame, wall)
             }
         };
         if let Some(news) = news {
-            log::news(tag, &news, self.progress.next_poll(&step, now), elapsed);
+            let next_poll =
+                self.progress.next_poll(&step, now).map(|next| next.max(wish.unwrap_or_default()));
+            log::news(tag, &news, next_poll, elapsed);
         }
-        if needed_login && answered {
+        if login_accepted {
             self.hosts.get_mut(step.host)?.login_accepted(&host.name, wall);
         }
         self.follow_gate(&step, host, now, wall);
         let next = self.progress.advance(&step, now)?;
-        Some(self.question(next))
+        self.pass_over(next, now)
     }
 
     /// Holds what waits for a host that was closed, and lets it go once that is open again.
@@ -202,7 +233,8 @@ impl Books {
 
     fn question(&self, step: Step) -> Question {
         let known = self.known.get(step.tag).cloned().flatten();
-        Question { ground: Arc::clone(&self.ground), step, known }
+        let doubted = self.health.get(step.tag).is_some_and(Health::is_doubted);
+        Question { ground: Arc::clone(&self.ground), step, known, doubted }
     }
 
     /// How everything is doing.
@@ -212,7 +244,7 @@ impl Books {
         let tags = self.ground.tags.iter().zip(&self.health).zip(next_polls);
         let tags = tags.map(|((tag, health), next_poll)| TagStatus {
             tag: tag.clone(),
-            next_poll,
+            next_poll: next_poll.map(|next| next.max(health.left_alone_for(now))),
             last_success: health.last_success,
             condition: health.condition.as_deref().cloned(),
         });

@@ -41,6 +41,11 @@ impl Budget {
         *self = Self { next: now.saturating_add(still_spent.unwrap_or_default()), ..fresh };
     }
 
+    /// Whether at `now` fewer requests may leave than if none had left.
+    pub(super) fn is_spent(&self, now: Duration) -> bool {
+        self.next > now
+    }
+
     /// Spends one request at the monotonic instant `now`.
     ///
     /// # Errors

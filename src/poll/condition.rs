@@ -31,7 +31,7 @@ pub enum Scope {
     Server,
     /// There was a connection, and no whole answer: the host's, unless it turns out to be this tag's every time.
     Exchange,
-    /// The host's, whatever it is asked: it cannot be reached, or wants to be left alone.
+    /// It cannot be reached, or wants to be left alone: the host's too, unless it turns out to be this tag's every time.
     Host,
     /// The login's, which many tags may need.
     Login,
@@ -58,6 +58,10 @@ pub(super) struct Health {
     /// The kind of trouble that was told last, if any was.
     told: Option<&'static str>,
     standing: Standing,
+    /// Whether it failed for the login, and was not answered since.
+    lacks_login: bool,
+    /// Until when, in steady time, the registry wants this tag alone to be left alone. Boxed as well.
+    wish: Option<Box<Duration>>,
 }
 
 /// What a tag's failures say about its host.
@@ -115,7 +119,7 @@ impl Health {
 
     /// A poll that ended at `now` failed. Answers whether that is news of the tag.
     pub(super) fn fail(&mut self, trouble: Trouble, blame: Blame, now: Timestamp) -> Option<News<'_>> {
-        let (kind, scope) = (trouble.kind, trouble.scope);
+        let kind = trouble.kind;
         let (condition, _) = Condition::enter(&mut self.condition, trouble, now);
         match blame {
             Blame::Tag if self.told == Some(kind) => None,
@@ -124,13 +128,25 @@ impl Health {
                 Some(News::Trouble(condition))
             }
             Blame::Host => {
-                if matches!(scope, Scope::Server | Scope::Exchange) {
-                    self.standing = Standing::Accuser;
-                }
+                self.standing = Standing::Accuser;
                 None
             }
-            Blame::Login => None,
+            Blame::Login => {
+                self.lacks_login = true;
+                None
+            }
         }
+    }
+
+    /// The registry answered what was asked about this tag. Answers whether the last answer of the kind was about the login:
+    /// trouble of the host that came between says nothing about that.
+    pub(super) fn answered(&mut self) -> bool {
+        std::mem::take(&mut self.lacks_login)
+    }
+
+    /// Whether it failed for the login, and was not answered since.
+    pub(super) fn lacks_login(&self) -> bool {
+        self.lacks_login
     }
 
     /// The host is well after all.
@@ -143,5 +159,15 @@ impl Health {
     /// Whether the host proved well after this tag had failed, and before it succeeded.
     pub(super) fn is_doubted(&self) -> bool {
         self.standing == Standing::Doubted
+    }
+
+    /// What the registry wishes of this tag alone: that it is asked for no more before `until`, in steady time.
+    pub(super) fn leave_alone(&mut self, until: Option<Duration>) {
+        self.wish = until.map(Box::new);
+    }
+
+    /// How long that still holds at `now`; zero if it does not.
+    pub(super) fn left_alone_for(&self, now: Duration) -> Duration {
+        self.wish.as_deref().map_or(Duration::ZERO, |until| until.saturating_sub(now))
     }
 }

@@ -1,6 +1,6 @@
 //! The one way to a host: its budget, and whether it is left alone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct HostGate {
 struct Inside {
     budget: Budget,
     backoff: Backoff,
+    /// How many polls became the probe so far: the last of them is it.
+    probes: u64,
     /// Nobody waits for this host any more, for this reason.
     given_up: Option<Trouble>,
 }
@@ -40,13 +42,15 @@ struct Inside {
 pub(super) struct Turn {
     gate: Arc<HostGate>,
     asked: AtomicBool,
-    probe: AtomicBool,
+    /// Which probe it became; 0 if none.
+    probe: AtomicU64,
 }
 
 /// What became of asking for a permit.
 enum Reply {
     Go,
-    GoAsProbe,
+    /// As this probe.
+    GoAsProbe(u64),
     /// Ask again after this time.
     Wait(Duration),
     /// Ask again when something has changed.
@@ -58,7 +62,8 @@ enum Reply {
 impl HostGate {
     /// Nothing is spent, and nothing known.
     pub(super) fn new(host: &str, limits: Limits, clock: Steady) -> Self {
-        let inside = Inside { budget: Budget::new(limits), backoff: Backoff::new(host), given_up: None };
+        let inside =
+            Inside { budget: Budget::new(limits), backoff: Backoff::new(host), probes: 0, given_up: None };
         Self {
             clock,
             line: tokio::sync::Mutex::default(),
@@ -72,6 +77,12 @@ impl HostGate {
     pub(super) fn limit(&self, limits: Limits) {
         self.inside().budget.limit(limits, self.clock.now());
         self.changed.notify_waiters();
+    }
+
+    /// Whether another gate would keep requests from leaving for a shorter time.
+    pub(super) fn is_needed(&self) -> bool {
+        let (now, inside) = (self.clock.now(), self.inside());
+        inside.backoff.closed_until().is_some_and(|until| until > now) || inside.budget.is_spent(now)
     }
 
     /// Until when no request leaves but a probe, if the host is closed.
@@ -105,22 +116,43 @@ impl HostGate {
         }
     }
 
-    fn ask(&self, probe: bool) -> Reply {
+    fn ask(&self, turn: &Turn) -> Reply {
         let now = self.clock.now();
-        let Inside { budget, backoff, given_up } = &mut *self.inside();
-        let access = if given_up.is_some() { Access::Probing } else { backoff.access(now) };
+        let inside = &mut *self.inside();
+        let passes = inside.passes_probe(turn);
+        if inside.given_up.is_some() {
+            return Reply::Stay;
+        }
+        let access = inside.backoff.access(now);
         match access {
             Access::Closed(wait) => return Reply::Wait(wait),
-            Access::Probing if !probe || given_up.is_some() => return Reply::Stay,
-            Access::Open | Access::Probe | Access::Probing => {}
+            Access::Probing(wait) if !passes => return Reply::Wait(wait),
+            Access::Open | Access::Probe | Access::Probing(_) => {}
         }
-        match budget.take(now) {
+        match inside.budget.take(now) {
             Err(wait) => Reply::Wait(wait),
             Ok(()) if access == Access::Probe => {
-                backoff.begin_probe();
-                Reply::GoAsProbe
+                inside.backoff.begin_probe(now);
+                inside.probes += 1;
+                Reply::GoAsProbe(inside.probes)
             }
             Ok(()) => Reply::Go,
+        }
+    }
+
+    /// Returns when `turn` need not queue: those in front of it wait for what becomes of a probe, and it does not.
+    async fn passes_line(&self, turn: &Turn) {
+        loop {
+            let changed = self.changed.notified();
+            let passes = {
+                let inside = self.inside();
+                let is_probing = matches!(inside.backoff.access(self.clock.now()), Access::Probing(_));
+                inside.is_probe(turn) || is_probing && inside.passes_probe(turn)
+            };
+            if passes {
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -130,26 +162,43 @@ impl HostGate {
     }
 }
 
+// === impl Inside ===
+
+impl Inside {
+    /// Whether this poll is the probe: another one takes the place of a probe that takes too long.
+    fn is_probe(&self, turn: &Turn) -> bool {
+        let probe = turn.probe.load(Ordering::Relaxed);
+        probe != 0 && probe == self.probes
+    }
+
+    /// Whether the requests of this poll leave while a probe is out. Those of a poll that has begun to ask do, because the
+    /// probe may wait for it, and they are few: it was in flight when the host was closed.
+    fn passes_probe(&self, turn: &Turn) -> bool {
+        self.is_probe(turn) || turn.asked.load(Ordering::Relaxed)
+    }
+}
+
 // === impl Turn ===
 
 impl Turn {
     /// The way of a poll that has asked nothing yet.
     pub(super) fn new(gate: &Arc<HostGate>) -> Self {
-        Self { gate: Arc::clone(gate), asked: AtomicBool::new(false), probe: AtomicBool::new(false) }
+        Self { gate: Arc::clone(gate), asked: AtomicBool::new(false), probe: AtomicU64::new(0) }
     }
 
     /// The poll is over: whose trouble it ran into, if into any. The gate has learnt from it.
     pub(super) fn settle(self, trouble: Option<&Trouble>, repository: &str, doubted: bool) -> Option<Blame> {
-        let probe = self.probe.swap(false, Ordering::Relaxed);
-        let asker = Asker { repository, probe, doubted };
         let now = self.gate.clock.now();
         let mut inside = self.gate.inside();
+        let asker = Asker { repository, probe: inside.is_probe(&self), doubted };
+        self.probe.store(0, Ordering::Relaxed);
         let backoff = &mut inside.backoff;
         let was_closed = backoff.closed_until().is_some();
         let blame = match trouble {
-            // Who asked nothing has learnt nothing.
+            // Who asked nothing has learnt nothing, and closes nothing.
             _ if !self.asked.load(Ordering::Relaxed) => {
-                trouble.map(|trouble| backoff.blame(asker, trouble.scope))
+                let blame = trouble.map(|trouble| backoff.blame(asker, trouble.scope));
+                blame.map(|blame| if was_closed || blame != Blame::Host { blame } else { Blame::Tag })
             }
             None => {
                 backoff.answered(asker, now);
@@ -170,15 +219,23 @@ impl Turn {
 impl Gate for Turn {
     /// Cancel safe: who stops waiting has spent nothing.
     async fn permit(&self) {
-        let probe = self.probe.load(Ordering::Relaxed);
-        // A probe that needs one more request does not queue behind those that wait for what becomes of it.
-        let _line = if probe { None } else { Some(self.gate.line.lock().await) };
+        let _line = tokio::select! {
+            biased;
+            () = self.gate.passes_line(self) => None,
+            line = self.gate.line.lock() => Some(line),
+        };
         loop {
             let changed = self.gate.changed.notified();
-            match self.gate.ask(probe) {
-                reply @ (Reply::Go | Reply::GoAsProbe) => {
+            match self.gate.ask(self) {
+                Reply::Go => {
                     self.asked.store(true, Ordering::Relaxed);
-                    self.probe.store(probe || matches!(reply, Reply::GoAsProbe), Ordering::Relaxed);
+                    return;
+                }
+                Reply::GoAsProbe(probe) => {
+                    self.asked.store(true, Ordering::Relaxed);
+                    self.probe.store(probe, Ordering::Relaxed);
+                    // Who stands in the line may pass it now.
+                    self.gate.changed.notify_waiters();
                     return;
                 }
                 Reply::Wait(wait) => tokio::select! {
@@ -194,8 +251,10 @@ impl Gate for Turn {
 impl Drop for Turn {
     /// A probe that is dropped leaves its place to the next.
     fn drop(&mut self) {
-        if self.probe.load(Ordering::Relaxed) {
-            self.gate.inside().backoff.end_probe();
+        let mut inside = self.gate.inside();
+        if inside.is_probe(self) {
+            inside.backoff.end_probe();
+            drop(inside);
             self.gate.changed.notify_waiters();
         }
     }

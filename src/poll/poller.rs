@@ -3,10 +3,12 @@
 //! One task for everything. What is in flight holds the tags and the budgets as they were when it began; the loop alone
 //! keeps the books.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +17,6 @@ use tokio::time::Instant;
 use super::books::{Answer, Books, Question};
 use super::clock::Clock;
 use super::gate::Turn;
-use super::replan::Carried;
 use super::{Mode, Plan, Resolve, Status, log};
 use crate::image::{Found, Polled, TagRef};
 use crate::registry::{Known, Target};
@@ -75,8 +76,8 @@ pub enum Command {
     /// What may have been the trouble of these hosts has changed: those that are left alone are probed now, or as soon as
     /// the registry wants to be asked again.
     Probe(Vec<String>),
-    /// Go on with another plan: what is known about its tags and hosts stays known, what is in flight goes on, and what
-    /// is due stays due. Without effect with [`Mode::Once`].
+    /// Go on with another plan: what is known about its tags and hosts stays known, what is in flight goes on
+    /// unless its tag is gone, and what is due stays due. Without effect with [`Mode::Once`].
     Replan(Plan),
     /// Polls in flight are dropped: a poll changes nothing, so nothing is lost.
     Stop,
@@ -91,13 +92,20 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
         let mut books = Books::new(self.plan, self.mode, clock.steady());
         let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
         let mut in_flight = FuturesUnordered::new();
+        // How the poll of each round is called off.
+        let mut handles = HashMap::new();
+        let ask = |question: Question, handles: &mut HashMap<u64, AbortHandle>| {
+            let (handle, registration) = AbortHandle::new_pair();
+            handles.insert(question.step.round, handle);
+            Abortable::new(asker.ask(question), registration)
+        };
         // What is waited for in every round of the loop is kept from one to the next, as it seldom changes.
         let mut nobody_listens = pin!(self.observations.closed());
         let mut alarm = pin!(clock.reach(None));
         let mut alarm_at = None;
         loop {
             while let Some(question) = books.begin(clock.now()) {
-                in_flight.push(asker.ask(question));
+                in_flight.push(ask(question, &mut handles));
             }
             let next_due = books.next_due();
             if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
@@ -116,19 +124,20 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                     Some(Command::Status(reply)) => drop(reply.send(books.status(clock.now()))),
                     Some(Command::Poll { tags, reply }) => drop(reply.send(books.ask(&tags))),
                     Some(Command::Probe(hosts)) => books.probe_soon(|name| hosts.iter().any(|host| host == name)),
-                    Some(Command::Replan(plan)) => match books.replan(plan, clock.now()) {
-                        Carried::Everything => {}
-                        Carried::NotAll => {
-                            in_flight.clear();
-                            in_flight.extend(books.again().map(|question| asker.ask(question)));
-                        }
-                    },
+                    Some(Command::Replan(plan)) => {
+                        let gone = books.replan(plan, clock.now(), clock.wall());
+                        gone.iter().filter_map(|round| handles.remove(round)).for_each(|handle| handle.abort());
+                    }
                     Some(Command::Stop) | None => return,
                 },
                 () = &mut nobody_listens => return,
                 Some(answer) = in_flight.next() => {
-                    let next = answer.and_then(|answer| books.enter(answer, clock.now(), clock.wall()));
-                    in_flight.extend(next.map(|question| asker.ask(question)));
+                    // Nothing comes of a poll that was called off.
+                    if let Ok(Some(answer)) = answer {
+                        handles.remove(&answer.round);
+                        let next = books.enter(answer, clock.now(), clock.wall());
+                        in_flight.extend(next.map(|question| ask(question, &mut handles)));
+                    }
                 }
                 () = &mut alarm => {
                     alarm.set(clock.reach(None));
@@ -149,7 +158,7 @@ impl<R: Resolve> Asker<'_, R> {
     /// Polls one tag. The answer leaves from here and not from the loop: a receiver that is slow holds up polls, but
     /// not commands.
     async fn ask(&self, question: Question) -> Option<Answer> {
-        let Question { ground, step, known } = question;
+        let Question { ground, step, known, doubted } = question;
         let host = ground.hosts.get(step.host)?;
         let tag = ground.tags.get(step.tag)?;
         let depth = *ground.depths.get(step.tag)?;
@@ -162,6 +171,8 @@ impl<R: Resolve> Asker<'_, R> {
             result = self.resolver.resolve(target, &turn) => result,
             trouble = host.gate.given_up() => Err(trouble),
         };
+        // Before anything else: what the registry wishes holds even if this poll is called off.
+        let blame = turn.settle(result.as_ref().err(), tag.repository(), doubted);
         let elapsed = start.elapsed();
         log::polled(tag, &result, elapsed);
         let (outcome, result) = match result {
@@ -173,7 +184,7 @@ impl<R: Resolve> Asker<'_, R> {
         };
         // The loop sees by itself that nobody listens any more.
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
-        Some(Answer { round: step.round, turn, result, elapsed })
+        Some(Answer { round: step.round, blame, result, elapsed })
     }
 }
 

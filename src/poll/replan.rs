@@ -3,10 +3,14 @@
 //! A tag in both keeps its health and what it pointed to; a host in both keeps its gate, and with it what it was asked.
 //! When a tag is due follows from hashes alone, so a slot that did not move is met as if nothing had happened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::books::Books;
+use super::condition::Health;
 use super::gate::HostGate;
 use super::ground::{Ground, Laid, lay};
 use super::lane::{Going, Step};
@@ -16,29 +20,23 @@ use super::schedule::{Round, Schedule};
 use super::{Mode, Plan};
 use crate::registry::{Depth, Known};
 
-/// What became of the polls in flight when another plan came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// All go on.
-    Everything,
-    /// The tag of at least one is gone.
-    NotAll,
-}
+/// No more gates of hosts are kept that no plan has any more.
+const MOST_GONE: usize = 1_024;
 
 impl Books {
-    /// Goes on with `plan` from `now` on. With [`Carried::NotAll`] the polls in flight are to be made anew.
+    /// Goes on with `plan` from `now` on. Answers the rounds whose poll in flight is to be called off: its tag is gone.
     ///
     /// Polling once is over before a plan can change; there this does nothing.
-    pub(super) fn replan(&mut self, plan: Plan, now: Duration) -> Carried {
+    pub(super) fn replan(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Vec<u64> {
         match self.mode {
-            Mode::Once => Carried::Everything,
+            Mode::Once => Vec::new(),
             Mode::Continuous if self.ground.is_of(&plan, &self.ground.positions()) => self.take_over(plan),
-            Mode::Continuous => self.change(plan, now),
+            Mode::Continuous => self.change(plan, now, wall),
         }
     }
 
     /// Nothing moves, but the plan may know better what the tags point to, and which of them cannot wait any more.
-    fn take_over(&mut self, plan: Plan) -> Carried {
+    fn take_over(&mut self, plan: Plan) -> Vec<u64> {
         let ground = Arc::clone(&self.ground);
         let positions = ground.positions();
         let mut due = Vec::new();
@@ -54,15 +52,18 @@ impl Books {
         }
         due.sort_unstable();
         self.due_now(&due);
-        Carried::Everything
+        Vec::new()
     }
 
-    fn change(&mut self, plan: Plan, now: Duration) -> Carried {
+    fn change(&mut self, plan: Plan, now: Duration, wall: Timestamp) -> Vec<u64> {
         let old = Arc::clone(&self.ground);
         let at = |name: &str| old.hosts.iter().position(|host| host.name == name);
         let gate = |name: &str, limits| match at(name).and_then(|position| old.hosts.get(position)) {
             Some(host) => Arc::clone(&host.gate),
-            None => Arc::new(HostGate::new(name, limits, self.clock)),
+            None => match self.gone.get(name) {
+                Some(gate) => Arc::clone(gate),
+                None => Arc::new(HostGate::new(name, limits, self.clock)),
+            },
         };
         let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
         let mut hosts = Vec::with_capacity(ground.hosts.len());
@@ -94,7 +95,7 @@ impl Books {
         let progress = Progress::new(Schedule::slots(cohorts, now), connections);
         let old_progress = std::mem::replace(&mut self.progress, progress);
         let after = ground.positions();
-        let carried = self.progress.go_on_from(old_progress, now, |position| {
+        let gone = self.progress.go_on_from(old_progress, now, |position| {
             let position = *after.get(old.tags.get(position)?)?;
             Some((ground.host_of(position), position))
         });
@@ -103,27 +104,56 @@ impl Books {
                 self.progress.hold(position, until);
             }
         }
+        self.part(&old, &ground, wall);
         (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
         self.ground = Arc::new(ground);
+        self.forget_logins(wall);
         self.due_now(&due);
-        carried
+        gone
+    }
+
+    /// Hosts that are not in the new plan are told of no more, but a plan that brings one back does not find it open before
+    /// its time, nor its budget unspent.
+    fn part(&mut self, old: &Ground, new: &Ground, wall: Timestamp) {
+        let names: BTreeSet<&str> = new.hosts.iter().map(|host| host.name.as_str()).collect();
+        for (host, health) in old.hosts.iter().zip(&mut self.hosts) {
+            if !names.contains(host.name.as_str()) {
+                health.opened(&host.name, wall);
+                health.login_accepted(&host.name, wall);
+                self.gone.insert(host.name.clone(), Arc::clone(&host.gate));
+            }
+        }
+        self.gone.retain(|name, gate| !names.contains(name.as_str()) && gate.is_needed());
+        while self.gone.len() > MOST_GONE {
+            self.gone.pop_first();
+        }
+    }
+
+    /// Nobody is left to tell that a login is accepted again where all tags that lacked it are gone.
+    fn forget_logins(&mut self, wall: Timestamp) {
+        for (host, host_health) in self.ground.hosts.iter().zip(&mut self.hosts) {
+            let tags = self.health.get(host.tags.clone()).unwrap_or_default();
+            if !tags.iter().any(Health::lacks_login) {
+                host_health.login_accepted(&host.name, wall);
+            }
+        }
     }
 }
 
 impl Progress {
     /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
-    /// under way is due now. `moved` says where a tag of `old` stands now.
+    /// under way is due now. `moved` says where a tag of `old` stands now. Answers the rounds whose tag in flight is gone.
     pub(super) fn go_on_from(
         &mut self,
         mut old: Self,
         now: Duration,
         moved: impl Fn(usize) -> Option<(usize, usize)>,
-    ) -> Carried {
+    ) -> Vec<u64> {
         while let Some(round) = old.schedule.take_due(now) {
             old.wait(round);
         }
         self.next_round = old.next_round;
-        let mut carried = Carried::Everything;
+        let mut gone = Vec::new();
         let mut due: Vec<(usize, usize)> = Vec::new();
         for progress in old.hosts {
             due.extend(progress.waiting_tags().flatten().filter_map(&moved));
@@ -133,7 +163,7 @@ impl Progress {
             let before = progress.held;
             for Going { name, tag, .. } in progress.going {
                 let Some((host, tag)) = moved(tag) else {
-                    carried = Carried::NotAll;
+                    gone.push(name);
                     continue;
                 };
                 if let Some(progress) = self.hosts.get_mut(host) {
@@ -144,11 +174,13 @@ impl Progress {
             }
         }
         due.sort_unstable();
+        // A tag may have been asked for beside its slot.
+        due.dedup();
         for of_host in due.chunk_by(|(before, _), (after, _)| before == after) {
             let tags: Vec<usize> = of_host.iter().map(|(_, tag)| *tag).collect();
             self.ask(of_host.first().map_or(0, |(host, _)| *host), &tags);
         }
-        carried
+        gone
     }
 }
 

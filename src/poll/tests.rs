@@ -13,3 +13,4 @@ mod schedule;
 mod status;
 mod stretch;
 mod support;
+mod waits;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::support::trouble_of;
+use super::support::{MINUTE, trouble_of};
 use crate::poll::Trouble;
 use crate::poll::backoff::{Access, Asker, Backoff, Blame};
 
@@ -84,8 +84,8 @@ fn a_5xx_is_the_hosts_when_a_second_repository_has_one_and_nothing_was_answered_
 }
 
 #[test]
-fn a_doubted_tag_closes_no_host_unless_that_cannot_be_reached_at_all() {
-    for kind in ["timeout", "exchange", "server_error"] {
+fn a_doubted_tag_closes_no_host() {
+    for kind in ["timeout", "exchange", "server_error", "connect", "dns", Trouble::LIMIT] {
         let mut backoff = host();
         for _ in 0..5 {
             assert_eq!(backoff.failed(doubted("app"), &trouble_of(kind), START), Blame::Tag, "{kind}");
@@ -94,7 +94,6 @@ fn a_doubted_tag_closes_no_host_unless_that_cannot_be_reached_at_all() {
         assert_eq!(backoff.failed(of("web"), &trouble_of("exchange"), START), Blame::Host);
         assert_eq!(backoff.failed(doubted("app"), &trouble_of(kind), START), Blame::Host, "{kind}");
     }
-    assert_eq!(host().failed(doubted("app"), &trouble_of("connect"), START), Blame::Host);
     let mut backoff = host();
     backoff.failed(doubted("app"), &trouble_of("server_error"), START);
     let alone = backoff.failed(of("web"), &trouble_of("server_error"), START);
@@ -109,11 +108,13 @@ fn one_probe_at_a_time_and_its_answer_opens_whatever_it_is() {
         let until = backoff.closed_until().unwrap();
         assert_eq!(backoff.access(until - Duration::from_nanos(1)), Access::Closed(Duration::from_nanos(1)));
         assert_eq!(backoff.access(until), Access::Probe);
-        backoff.begin_probe();
-        assert_eq!(backoff.access(until), Access::Probing);
-        assert_eq!(backoff.access(until + LONGEST), Access::Probing);
+        backoff.begin_probe(until);
+        let probing = |passed| Access::Probing(2 * MINUTE - passed);
+        assert_eq!(backoff.access(until), probing(Duration::ZERO));
+        assert_eq!(backoff.access(until + MINUTE), probing(MINUTE));
+        assert_eq!(backoff.access(until + 2 * MINUTE), Access::Probe, "it takes too long");
         backoff.answered(of("web"), until);
-        assert_eq!(backoff.access(until), Access::Probing, "what was in flight before opens nothing");
+        assert_eq!(backoff.access(until), probing(Duration::ZERO), "what was in flight before opens nothing");
         match answer {
             None => backoff.answered(probe("app"), until),
             Some(kind) => drop(backoff.failed(probe("app"), &trouble_of(kind), until)),
@@ -127,7 +128,7 @@ fn a_probe_that_is_dropped_leaves_its_place_to_another() {
     let mut backoff = host();
     backoff.failed(of("app"), &trouble_of("connect"), START);
     let until = backoff.closed_until().unwrap();
-    backoff.begin_probe();
+    backoff.begin_probe(until);
     backoff.end_probe();
     assert_eq!(backoff.access(until), Access::Probe);
 }
@@ -154,7 +155,7 @@ fn a_wish_that_comes_while_the_probe_is_out_outlasts_the_probes_success() {
     let mut backoff = host();
     backoff.failed(of("app"), &trouble_of("connect"), START);
     let now = backoff.closed_until().unwrap();
-    backoff.begin_probe();
+    backoff.begin_probe(now);
     backoff.failed(of("web"), &wishing(Trouble::LIMIT, 60), now);
     backoff.answered(probe("app"), now);
     assert!(is_jittered(closed_for(&backoff, now).unwrap(), SECOND * 60));
@@ -170,7 +171,7 @@ fn waits(trouble: &Trouble, times: usize) -> Vec<Duration> {
         let until = backoff.closed_until().unwrap();
         let wait = until - now;
         (now, asker) = (until, probe("app"));
-        backoff.begin_probe();
+        backoff.begin_probe(now);
         wait
     };
     (0..times).map(wait).collect()
@@ -192,11 +193,11 @@ fn after_a_success_the_first_wait_is_short_again() {
     backoff.failed(of("app"), &trouble_of("connect"), now);
     for _ in 0..8 {
         now = backoff.closed_until().unwrap();
-        backoff.begin_probe();
+        backoff.begin_probe(now);
         backoff.failed(probe("app"), &trouble_of("connect"), now);
     }
     now = backoff.closed_until().unwrap();
-    backoff.begin_probe();
+    backoff.begin_probe(now);
     backoff.answered(probe("app"), now);
     backoff.failed(of("app"), &trouble_of("connect"), now);
     assert!(is_jittered(closed_for(&backoff, now).unwrap(), SECOND));
@@ -230,7 +231,7 @@ proptest! {
                 prop_assert!(now >= wish, "asked {:?} too early", wish - now);
                 let is_probe = access == Access::Probe;
                 if is_probe {
-                    backoff.begin_probe();
+                    backoff.begin_probe(now);
                 }
                 let asker = Asker { probe: is_probe, ..of(["app", "web"][usize::from(wants)]) };
                 match KINDS[kind] {
@@ -248,7 +249,7 @@ proptest! {
                     now + wait
                 }
                 Access::Open | Access::Probe => now + Duration::from_millis(seconds),
-                Access::Probing => return Err(TestCaseError::fail("the probe's place is kept for nobody")),
+                Access::Probing(_) => return Err(TestCaseError::fail("the probe's place is kept for nobody")),
             };
         }
     }

@@ -228,7 +228,7 @@ async fn status_tells_how_long_a_host_is_left_alone_and_its_tags_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_single_tag_that_never_answers_keeps_no_other_from_being_polled() {
-    for kind in ["timeout", "exchange", "server_error"] {
+    for kind in ["timeout", "exchange", "server_error", "connect", "tls", Trouble::LIMIT] {
         let lines = Lines::capture();
         let script = Script::new(move |tag, _| match tag.repository() {
             "app-3" => (SECOND * 30, trouble(kind)),
@@ -248,6 +248,33 @@ async fn a_single_tag_that_never_answers_keeps_no_other_from_being_polled() {
         };
         assert_eq!(told, expected, "{kind}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_a_single_tag_holds_for_that_tag_as_long_as_its_registry_wishes() {
+    let lines = Lines::capture();
+    let script = Script::new(move |tag, _| match tag.repository() {
+        "app-3" => (AT_ONCE, limit(1_200)),
+        _ => (AT_ONCE, resolved()),
+    });
+    let plan = host(BAD, 20, NO_RATE);
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(5 * HOUR).await;
+    let bad = running.script.asked_of(&plan.tags[3].tag);
+    assert!((10..=15).contains(&bad.len()), "{bad:?}");
+    assert!(bad.windows(2).all(|pair| pair[1] - pair[0] >= 20 * MINUTE), "{bad:?}");
+    for tag in plan.tags.iter().filter(|tag| tag.tag != plan.tags[3].tag) {
+        let rounds = running.script.asked_of(&tag.tag).len();
+        assert!(rounds > 4 * 60, "{} was polled {rounds} times in five hours", tag.tag);
+    }
+    assert_eq!(
+        lines.events(Level::INFO),
+        ["registry_backing_off", "registry_recovered", "tag_unresolved"],
+        "all wait once"
+    );
+    let status = running.status().await;
+    let bad = status.tags.iter().find(|status| status.tag == plan.tags[3].tag).unwrap();
+    assert!(bad.next_poll.unwrap() <= 22 * MINUTE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,6 +329,57 @@ async fn another_plan_opens_no_host() {
     }
     assert_eq!(running.script.asked().len(), before);
     assert_eq!(running.status().await.hosts[1].trouble.clone().unwrap().condition, condition);
+    pass(TROUBLE.1).await;
+    assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_plans_while_a_host_is_closed_bring_no_tag_twice() {
+    let plan = host(BAD, 20, NO_RATE);
+    let running = start(Mode::Continuous, vec![plan.clone()], troubled(AT_ONCE, || limit(1_800)));
+    pass(TROUBLE.0 + 2 * MINUTE).await;
+    for turn in 0..20 {
+        let first = known(host(&format!("r{turn}.example.com"), 0, NO_RATE));
+        let replan = Command::Replan(Plan { hosts: vec![first, plan.clone()] });
+        running.commands.send(replan).await.unwrap();
+        pass(MINUTE).await;
+    }
+    pass(TROUBLE.1 + 5 * MINUTE - (TROUBLE.0 + 22 * MINUTE)).await;
+    let asked = running.script.asked_of_host(BAD).into_iter();
+    let after: Vec<_> = asked.filter(|(at, _)| *at >= TROUBLE.1).collect();
+    let opened = after[0].0;
+    for tag in &plan.tags {
+        let soon = after.iter().filter(|(at, of)| *of == tag.tag && *at < opened + 50 * SECOND).count();
+        assert!((1..=3).contains(&soon), "{}: {soon} times", tag.tag);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_leaves_the_plan_and_comes_back_is_neither_open_nor_unspent() {
+    let lines = Lines::capture();
+    let plan = host(BAD, 20, POLITE);
+    let running = start(Mode::Continuous, vec![plan.clone()], troubled(AT_ONCE, || limit(1_200)));
+    let replan = async |hosts: Vec<HostPlan>| {
+        running.commands.send(Command::Replan(Plan { hosts })).await.unwrap();
+        running.status().await
+    };
+    // In the midst of the first requests.
+    for _ in 0..10 {
+        replan(Vec::new()).await;
+        replan(vec![plan.clone()]).await;
+        pass(SECOND / 4).await;
+    }
+    let permits = running.script.permits();
+    let mut pairs = permits.iter().zip(permits.iter().skip(2));
+    assert!(pairs.all(|(first, later)| *later - *first >= SECOND / 2), "{permits:?}");
+    pass(TROUBLE.0 + 2 * MINUTE).await;
+    let before = running.script.asked().len();
+    replan(Vec::new()).await;
+    assert_eq!(lines.events(Level::INFO), ["registry_backing_off", "registry_recovered"], "it ends there");
+    pass(MINUTE).await;
+    replan(vec![plan.clone()]).await;
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked().len(), before);
     pass(TROUBLE.1).await;
     assert!(running.status().await.tags.iter().all(|tag| tag.condition.is_none()));
 }

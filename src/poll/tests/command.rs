@@ -1,17 +1,19 @@
 //! What can be asked of polling while it goes on: a look now, and another plan.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::support::{
-    FOR_EVER, MINUTE, NO_RATE, Running, Script, host, known, pass, resolved, start, trouble,
+    MINUTE, NO_RATE, Running, Script, base, host, known, pass, resolved, start, start_with, trouble,
+    trouble_of,
 };
 use crate::image::{Digest, TagRef};
 use crate::poll::budget::Budget;
-use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Status, TagPlan};
+use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Status, TagPlan, Trouble};
 use crate::registry::{Depth, Known};
 
 const SLOWLY: Duration = Duration::from_millis(300);
@@ -186,10 +188,10 @@ async fn what_a_tag_pointed_to_outlasts_the_plan_unless_the_plan_knows_better() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_of_tags_that_are_gone_are_dropped_and_the_others_asked_for_again() {
+async fn polls_of_tags_that_are_gone_are_dropped_and_the_others_go_on() {
     let script =
-        Script::new(|_, asked| if asked == 0 { (FOR_EVER, resolved()) } else { (SLOWLY, resolved()) });
-    let plan = slowly(host("registry.example.com", 40, NO_RATE));
+        Script::new(|_, asked| if asked == 0 { (MINUTE * 3, resolved()) } else { (SLOWLY, resolved()) });
+    let plan = slowly(host("registry.example.com", 40, Limits { max_connections: 2, ..NO_RATE }));
     let mut running = start(Mode::Continuous, vec![plan.clone()], script);
     pass(MINUTE).await;
     let hanging: Vec<TagRef> = running.script.asked().into_iter().map(|asked| asked.tag).collect();
@@ -197,9 +199,42 @@ async fn polls_of_tags_that_are_gone_are_dropped_and_the_others_asked_for_again(
     let mut rest = plan;
     rest.tags.retain(|tag| tag.tag != hanging[0]);
     running.replan(&[rest]).await;
+    pass(MINUTE).await;
+    assert_eq!(running.script.asked().len(), 3, "its connection is free");
     let seen = running.observations.recv().await.unwrap();
-    assert_eq!(seen.tag, hanging[1], "it is asked for again at once");
-    assert_eq!(running.script.asked_of(&hanging[0]).len(), 1);
+    assert_eq!(seen.tag, hanging[1]);
+    assert_eq!(running.script.asked_of(&hanging[1]), [Duration::ZERO], "it is not asked for again");
+    pass(HOUR).await;
+    while let Ok(seen) = running.observations.try_recv() {
+        assert_ne!(seen.tag, hanging[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_answered_before_the_plan_changed_holds_though_nobody_had_heard_of_it() {
+    let count = AtomicUsize::new(0);
+    let script = Script::new(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+        1 => {
+            let wish = Some(Duration::from_secs(600));
+            (SLOWLY * 2, Err(Trouble { retry_after: wish, ..trouble_of(Trouble::LIMIT) }))
+        }
+        _ => (SLOWLY / 2, resolved()),
+    });
+    let plan = slowly(host("registry.example.com", 40, NO_RATE));
+    // Whoever is told of the first answer is slow, and the next two wait.
+    let mut running = start_with(Mode::Continuous, vec![plan.clone()], script, base, 1);
+    pass(MINUTE).await;
+    let asked: Vec<TagRef> = running.script.asked().into_iter().map(|asked| asked.tag).collect();
+    assert_eq!(asked.len(), 3);
+    let mut rest = plan;
+    rest.tags.retain(|tag| tag.tag != asked[2]);
+    running.replan(&[rest]).await;
+    let reader = async { while running.observations.recv().await.is_some() {} };
+    tokio::select! {
+        () = reader => {}
+        () = pass(5 * MINUTE) => {}
+    }
+    assert_eq!(running.script.asked().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use tracing::Level;
 use super::lines::Lines;
 use super::support::{MINUTE, Script, host, known, pass, resolved, start};
 use crate::image::TagRef;
-use crate::poll::{HostPlan, Limits, Mode, Outcome, Trouble};
+use crate::poll::{Command, HostPlan, Limits, Mode, Outcome, Plan, Trouble};
 use crate::registry::{
     Advice, Answer, Error, Malformed, PasswordError, Redirect, Stage, Transport, Trouble as Of,
 };
@@ -165,4 +165,41 @@ async fn a_login_that_many_tags_need_is_told_once_and_is_not_the_hosts_trouble()
     pass(30 * MINUTE).await;
     assert_eq!(lines.events(Level::INFO), LOGIN);
     assert_eq!(running.status().await.hosts[0].trouble, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_login_is_accepted_again_is_told_even_if_the_host_had_trouble_meanwhile() {
+    let lines = Lines::capture();
+    let script = Script::new(|tag, asked| match asked {
+        0 => (AT_ONCE, Err(Trouble::from(&Error { tag: tag.clone(), trouble: rejected() }))),
+        1 => (AT_ONCE, Err(Trouble::from(&Error { tag: tag.clone(), trouble: broken(Stage::Connect) }))),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![bad(1)], script);
+    pass(5 * MINUTE).await;
+    let told = lines.events(Level::INFO);
+    assert_eq!(told[..2], ["credential_rejected", "registry_backing_off"]);
+    assert_eq!(told[2..], ["registry_recovered", "registry_recovered"]);
+    assert_eq!(running.status().await.hosts[0].trouble, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_in_no_trouble_any_more_when_the_tags_that_needed_it_are_gone() {
+    let lines = Lines::capture();
+    let script = Script::new(|tag, _| match tag.repository() {
+        "app-0" => (AT_ONCE, Err(Trouble::from(&Error { tag: tag.clone(), trouble: rejected() }))),
+        _ => (AT_ONCE, resolved()),
+    });
+    let plan = bad(3);
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(5 * MINUTE).await;
+    let replan = async |without: usize| {
+        let mut other = plan.clone();
+        other.tags.remove(without);
+        running.commands.send(Command::Replan(Plan { hosts: vec![other] })).await.unwrap();
+        running.status().await.hosts[0].trouble.clone()
+    };
+    assert!(replan(1).await.is_some(), "one that needs it is still there");
+    assert_eq!(replan(0).await, None);
+    assert_eq!(lines.events(Level::INFO), LOGIN);
 }

@@ -297,6 +297,8 @@ pub enum HoldReason {
     StrategyUnresolved,
     /// The image lacks a platform that the trigger is for: builds for single platforms end one by one (D13).
     PlatformMissing,
+    /// Nobody looked into the index yet for the platforms that the trigger is for: a reload named them since (D13).
+    PlatformsUnknown,
 }
 
 impl Transition {
@@ -326,6 +328,7 @@ impl HoldReason {
             Self::FirstLook => "first_look",
             Self::StrategyUnresolved => "strategy_unresolved",
             Self::PlatformMissing => "platform_missing",
+            Self::PlatformsUnknown => "platforms_unknown",
         }
     }
 }

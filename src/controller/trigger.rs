@@ -119,6 +119,9 @@ impl<'a> Look<'a> {
             (true, _, true) => Verdict::Hold(HoldReason::Paused),
             (false, _, true) | (false, true, false) => Verdict::Nothing,
             (_, false, false) => Verdict::Hold(HoldReason::PlatformMissing),
+            (true, true, false) if !trigger.platforms.is_answered_by(&image.identity) => {
+                Verdict::Hold(HoldReason::PlatformsUnknown)
+            }
             (true, true, false) => self.verdict(config, stored.as_deref()),
         };
         Some(Weighed { trigger, key, image, stored, is_news, missing, verdict })
@@ -342,7 +345,10 @@ impl<'a> Weighed<'a> {
 /// A moment's wait is not worth a record, nor is a first start, which is told in one line for all.
 fn remembers(reason: HoldReason) -> bool {
     match reason {
-        HoldReason::Paused | HoldReason::StrategyUnresolved | HoldReason::PlatformMissing => true,
+        HoldReason::Paused
+        | HoldReason::StrategyUnresolved
+        | HoldReason::PlatformMissing
+        | HoldReason::PlatformsUnknown => true,
         HoldReason::FirstStart | HoldReason::FirstLook => false,
     }
 }

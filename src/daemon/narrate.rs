@@ -103,7 +103,11 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
 fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why: HoldReason) {
     let (digest, reason) = (shown(digest), why.as_str());
     match why {
-        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook | HoldReason::PlatformMissing => {
+        HoldReason::Paused
+        | HoldReason::FirstStart
+        | HoldReason::FirstLook
+        | HoldReason::PlatformMissing
+        | HoldReason::PlatformsUnknown => {
             info!(
                 event = "change_pending", build_config, %tag, digest, reason,
                 "a newer image may not start a build yet",

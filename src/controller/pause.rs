@@ -88,7 +88,8 @@ impl Controller {
         self.records.configs.get(config)?.pause.as_ref()
     }
 
-    /// A person pauses something. Said again it takes the place of what was said before.
+    /// A person pauses something. Said again it takes the place of what was said before; but what is paused without an
+    /// end stays so, because to let something go on takes a word that says so.
     pub(super) fn hold_back(
         &self,
         what: &Pausable,
@@ -101,7 +102,7 @@ impl Controller {
             since: old.map_or(now.wall, |old| old.since),
             by: PausedBy::Command,
             reason: reason.map(Into::into),
-            until,
+            until: until.filter(|_| old.is_none_or(|old| old.until.is_some())),
         };
         for key in &what.triggers {
             let old = self.trigger_record(key);

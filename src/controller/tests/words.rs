@@ -34,8 +34,14 @@ impl Words {
     }
 
     pub(super) fn pause(&mut self, what: &Pausable, until: Option<Timestamp>) {
-        self.triggers.extend(what.triggers.iter().map(|key| (key.clone(), until)));
-        self.configs.extend(what.configs.iter().map(|key| (key.clone(), until)));
+        // What has no end gets none.
+        let end = |old: Option<&Option<Timestamp>>| until.filter(|_| old != Some(&None));
+        for key in &what.triggers {
+            self.triggers.insert(key.clone(), end(self.triggers.get(key)));
+        }
+        for key in &what.configs {
+            self.configs.insert(key.clone(), end(self.configs.get(key)));
+        }
     }
 
     pub(super) fn resume(&mut self, what: &Pausable) {

@@ -28,7 +28,11 @@ pub fn check_pause(
     if query.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
         return malformed(format!("the reason is longer than {LONGEST_REASON} characters: shorten it"));
     }
-    let what = select(controller, &query.what)?;
+    let mut what = select(controller, &query.what)?;
+    if query.what.all_builds {
+        // That of the config holds its triggers too. Their own pauses are other people's words, and outlast it.
+        what.triggers.clear();
+    }
     let reason = query.reason.as_deref().map(Into::into);
     Ok((what.clone(), Event::Pause { what, reason, until: query.until }))
 }

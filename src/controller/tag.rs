@@ -10,11 +10,16 @@ use crate::image::{Found, Identity, Image, Polled, TagRef};
 impl Controller {
     /// A look succeeded. What it brought is compared with what is stored; the same again is nothing at all.
     pub(super) fn observed(&self, tag: &TagRef, found: &Found, now: Now, t: &mut Transition) {
-        if self.is_first_look(tag) {
-            t.volatile.push(Volatile::Looked(tag.clone()));
-        }
         if found.polled.digest().is_some() {
             self.remember_v2(tag.host(), now, t);
+        }
+        if !self.watches(tag) {
+            // It was on its way when a reload took the tag out.
+            self.teach_unwatched(tag, found, t);
+            return;
+        }
+        if self.is_first_look(tag) {
+            t.volatile.push(Volatile::Looked(tag.clone()));
         }
         let known = self.records.tags.get(tag).map(|known| &**known);
         if known.is_some_and(|known| known.unwatched_since.is_none() && known.knows(found)) {
@@ -60,7 +65,7 @@ impl Controller {
 
     /// A look did not succeed. It fires and clears nothing (D17), but who waits for it need not wait longer.
     pub(super) fn unresolved(&self, tag: &TagRef, is_v2: bool, now: Now, t: &mut Transition) {
-        if self.is_first_look(tag) {
+        if self.watches(tag) && self.is_first_look(tag) {
             t.volatile.push(Volatile::Looked(tag.clone()));
         }
         if is_v2 {

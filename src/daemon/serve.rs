@@ -160,7 +160,9 @@ impl Daemon {
 
     fn event_of(&mut self, observation: Observation) -> Event {
         let tag = observation.tag;
-        self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
+        if self.engine.controller.watches(&tag) {
+            self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
+        }
         match observation.outcome {
             poll::Outcome::Resolved(found) => Event::Observed { tag, found },
             poll::Outcome::Unresolved { is_v2 } => {

@@ -159,3 +159,17 @@ fn a_group_that_could_not_be_stored_is_taken_back_as_a_whole() {
     assert_eq!(*mind.controller.records(), before);
     assert_eq!(ask(&mind), answers);
 }
+
+#[test]
+fn a_look_that_was_on_its_way_when_its_tag_was_removed_does_not_bring_it_back() {
+    let mut mind = Mind::start([watch("app", &["debian"])]);
+    mind.see("debian", "A");
+    mind.complete("app-1");
+    mind.load([watch("lib", &["node"])]);
+    let removed = mind.controller.records().clone();
+    assert!(removed.tags[&tag("debian")].unwatched_since.is_some());
+    assert!(mind.see("debian", "B").is_empty() && mind.see("redis", "A").is_empty());
+    mind.miss("debian");
+    assert_eq!(*mind.controller.records(), removed);
+    assert!(mind.controller.watches(&tag("node")) && !mind.controller.watches(&tag("debian")));
+}

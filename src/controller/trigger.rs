@@ -69,7 +69,7 @@ impl<'a> Look<'a> {
             if self.fresh_on(&weighed.key.tag).is_some() {
                 verdicts.concern(weighed.is_newest_news());
             }
-            if weighed.lacks_platform() && !weighed.is_missing_as_before() {
+            if weighed.waits_and_lacks() && !weighed.is_missing_as_before() {
                 let digest = weighed.image.identity.digest().cloned();
                 verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
             }
@@ -297,6 +297,12 @@ impl<'a> Weighed<'a> {
     /// Whether the image waits for a platform.
     fn lacks_platform(&self) -> bool {
         self.verdict == Verdict::Hold(HoldReason::PlatformMissing)
+    }
+
+    /// Whether an image waits, for whatever reason, that lacks a platform: once it waits for nothing else, what it lacks
+    /// is no news.
+    fn waits_and_lacks(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_)) && !self.missing.is_empty()
     }
 
     fn stored_identity(&self) -> Option<&Identity> {

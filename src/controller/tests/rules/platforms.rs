@@ -384,3 +384,22 @@ fn a_list_fires_for_no_index_that_nobody_looked_into() {
     assert_eq!(told(&mind.find("debian", index("2", &[AMD, s390x]))), ["image_changed 1 0"]);
     assert_eq!(mind.causes("app-1"), [("debian", digest("2"))]);
 }
+
+#[test]
+fn what_an_image_lacks_is_told_also_where_the_trigger_is_paused() {
+    let both = these(&["linux/amd64", "linux/arm64"]);
+    let mut mind = knowing_both(&both);
+    mind.pause("app", &["debian"]);
+    assert_eq!(
+        told(&mind.find("debian", index("2", &[NEW_AMD]))),
+        ["image_changed 0 1", "change_pending paused", "tag_held linux/arm64"]
+    );
+    assert_eq!(told(&mind.resume("app", &["debian"])), [""; 0], "it is told once");
+    rests(&mut mind);
+    assert_eq!(builds(&mind), 1);
+
+    let mut mind = knowing_both(&both);
+    mind.pause("app", &["debian"]);
+    mind.find("debian", index("2", &[AMD]));
+    assert_eq!(told(&mind.resume("app", &["debian"])), ["tag_held linux/arm64"], "nothing waited before");
+}

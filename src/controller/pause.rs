@@ -217,6 +217,18 @@ impl TriggerRecord {
     }
 }
 
+impl TriggerRecord {
+    /// The record of a trigger that the configuration no longer has: what it says if it has it again is a new word, be
+    /// it the same. A person's word holds on.
+    pub(super) fn without_word_of_config(&self) -> Self {
+        let pause = self.pause.clone().filter(|pause| match pause.by {
+            PausedBy::Command => true,
+            PausedBy::Config => false,
+        });
+        Self { pause, paused_in_config: false, ..self.clone() }
+    }
+}
+
 impl PausedBy {
     /// As the log and the command line print it.
     #[must_use]

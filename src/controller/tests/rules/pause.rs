@@ -313,3 +313,20 @@ fn a_pause_without_an_end_is_given_none_by_one_that_has_it() {
         );
     }
 }
+
+#[test]
+fn a_watch_that_is_added_again_is_paused_as_it_says_then() {
+    let still = || paused(watch("app", &TAGS), &["debian"]);
+    let mut mind = Mind::start([still()]);
+    mind.resume("app", &["debian"]);
+    mind.load([]);
+    assert_eq!(
+        words(&mind.load([still()])),
+        ["paused debian by config"],
+        "a resume is no word about the next"
+    );
+    mind.load([]);
+    assert!(!is_paused(&mind, "debian"));
+    mind.load([watch("app", &TAGS)]);
+    assert!(!is_paused(&mind, "debian"));
+}

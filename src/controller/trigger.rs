@@ -55,6 +55,8 @@ struct Weighed<'a> {
     is_news: bool,
     /// The platforms it is for that the image lacks.
     missing: Vec<Platform>,
+    /// Whether it waits for the same platforms already, which was told then.
+    told_missing: bool,
     verdict: Verdict,
 }
 
@@ -69,7 +71,7 @@ impl<'a> Look<'a> {
             if self.fresh_on(&weighed.key.tag).is_some() {
                 verdicts.concern(weighed.is_newest_news());
             }
-            if weighed.waits_and_lacks() && !weighed.is_missing_as_before() {
+            if weighed.waits_and_lacks() && !weighed.told_missing {
                 let digest = weighed.image.identity.digest().cloned();
                 verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
             }
@@ -115,6 +117,7 @@ impl<'a> Look<'a> {
         let before = stored.as_ref().and_then(|record| record.stored.as_ref());
         let is_news = before.is_none_or(|before| trigger.platforms.is_news(&image.identity, before));
         let missing = trigger.platforms.missing_in(&image.identity);
+        let told_missing = self.missing_before(&key, trigger).is_some_and(|before| before == missing);
         let verdict = match (is_news, missing.is_empty(), self.is_paused(config, trigger)) {
             (true, _, true) => Verdict::Hold(HoldReason::Paused),
             (false, _, true) | (false, true, false) => Verdict::Nothing,
@@ -124,7 +127,7 @@ impl<'a> Look<'a> {
             }
             (true, true, false) => self.verdict(config, stored.as_deref()),
         };
-        Some(Weighed { trigger, key, image, stored, is_news, missing, verdict })
+        Some(Weighed { trigger, key, image, stored, is_news, missing, told_missing, verdict })
     }
 
     /// What comes of news that nothing at the trigger itself holds back.
@@ -142,6 +145,12 @@ impl<'a> Look<'a> {
         } else {
             Verdict::Fire
         }
+    }
+
+    /// What the image that waits at a trigger lacks, as far as that was known when it was stored.
+    fn missing_before(&self, key: &TriggerKey, trigger: &Trigger) -> Option<Vec<Platform>> {
+        let pending = self.controller.records.triggers.get(key)?.pending.as_ref()?;
+        Some(trigger.platforms.missing_in(&pending.identity))
     }
 
     fn is_paused(&self, config: &BuildConfig, trigger: &Trigger) -> bool {
@@ -334,12 +343,6 @@ impl<'a> Weighed<'a> {
         // What waits only because it lacks a platform may be no news itself.
         let waits = pending.filter(|pending| is_news(pending, self.stored_identity()));
         is_news(&self.image.identity, waits.or_else(|| self.stored_identity()))
-    }
-
-    /// Whether the trigger waits for the same platforms already.
-    fn is_missing_as_before(&self) -> bool {
-        let pending = self.stored.as_ref().and_then(|record| record.pending.as_ref());
-        pending.is_some_and(|pending| self.trigger.platforms.missing_in(&pending.identity) == self.missing)
     }
 
     fn fired(&self) -> Fired<'a> {

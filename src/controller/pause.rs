@@ -229,6 +229,11 @@ impl TriggerRecord {
     }
 }
 
+impl Pause {
+    /// How long a reason may be, in bytes as they are stored: it is in the record of every trigger that it is given for.
+    pub const LONGEST_REASON: usize = 200;
+}
+
 impl PausedBy {
     /// As the log and the command line print it.
     #[must_use]

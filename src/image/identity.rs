@@ -51,9 +51,20 @@ pub struct Descriptor {
 /// index does not tell platforms apart, its own digest stands for all that is in it.
 pub type Children = BTreeMap<Platform, Digest>;
 
-/// How many platforms of an index are told apart. What is stored of a trigger, two images at most, is then within 4 KB;
-/// the images that people build from have a dozen.
-pub const MOST_CHILDREN: usize = 20;
+/// How many platforms of an index are told apart. What is stored of a trigger, two images at most and a pause, is then
+/// within 4 KB; the images that people build from have a dozen at most.
+pub const MOST_CHILDREN: usize = 12;
+
+/// What is kept of what is in the index `own`. Digests of the longer kind would take twice the room, and hardly anybody
+/// has them: they are not told apart, and `own` stands for them all.
+#[must_use]
+pub fn kept_of(own: &Digest, children: Children) -> Children {
+    let is_long = |digest: &Digest| matches!(digest, Digest::Sha512(_));
+    match children.values().any(is_long) {
+        true => Children::from([(Platform::unnamed(own), own.clone())]),
+        false => children,
+    }
+}
 
 /// What a look at a tag brought.
 #[derive(Debug, Clone, PartialEq, Eq)]

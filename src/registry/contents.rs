@@ -8,7 +8,7 @@ use super::host::Host;
 use super::index::Contents;
 use super::v2::{LARGEST_MANIFEST, refusal};
 use super::{Depth, Gate, Known, Target};
-use crate::image::{Children, Descriptor, Digest, Earlier, Found};
+use crate::image::{Children, Descriptor, Digest, Earlier, Found, kept_of};
 
 /// What a tag points to, with the body if that had to be fetched to learn it.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ async fn read(
         };
         contents.add(&body).map_err(|malformed| explain(Trouble::Malformed(malformed)))?;
     }
-    Ok(contents.into_children())
+    Ok(kept_of(digest, contents.into_children()))
 }
 
 /// The bytes that have this digest.

@@ -86,8 +86,10 @@ fn what_cannot_be_meant_is_refused() {
     }
     let late = PauseQuery { until: Some(at(world.seconds)), ..query(named(&["app"], None)) };
     assert!(refused(&world, &late).ends_with(" has passed: name an instant to come"));
-    let long = PauseQuery { reason: Some("ü".repeat(201)), ..query(named(&["app"], None)) };
-    assert_eq!(refused(&world, &long), "the reason is longer than 200 characters: shorten it");
+    for reason in ["ü".repeat(101), "\u{1}".repeat(34)] {
+        let long = PauseQuery { reason: Some(reason), ..query(named(&["app"], None)) };
+        assert_eq!(refused(&world, &long), "the reason is longer than 200 bytes: shorten it");
+    }
 }
 
 #[test]

@@ -203,12 +203,15 @@ fn read_media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'st
 impl Identity {
     /// Whether this identity has a platform that `stored` lacks or has otherwise.
     ///
-    /// A platform that vanishes changes nothing, nor does its return unchanged. Where one side's platforms are not known,
+    /// Another name for the same platform, `linux/arm64/v8` for `linux/arm64`, changes nothing where the manifest stays
+    /// the same. A platform that vanishes changes nothing, nor does its return unchanged. Where one side's platforms are not known,
     /// the digests decide (D13).
     #[must_use]
     pub fn differs_from(&self, stored: &Self) -> bool {
         match (self.children(), stored.children()) {
-            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
+            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| {
+                !old.iter().any(|(known, stored)| stored == digest && known.means(platform))
+            }),
             (Some(_) | None, Some(_) | None) => self.moved_from(stored),
         }
     }

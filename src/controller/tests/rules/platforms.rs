@@ -403,3 +403,18 @@ fn what_an_image_lacks_is_told_also_where_the_trigger_is_paused() {
     mind.find("debian", index("2", &[AMD]));
     assert_eq!(told(&mind.resume("app", &["debian"])), ["tag_held linux/arm64"], "nothing waited before");
 }
+
+#[test]
+fn another_name_for_a_platform_is_no_move() {
+    let mut mind = knowing_both(&Platforms::All);
+    let renamed = ("linux/arm64/v8", "arm");
+    assert_eq!(told(&mind.find("debian", index("2", &[AMD, renamed]))), ["index_moved"]);
+    rests(&mut mind);
+    assert_eq!(told(&mind.find("debian", index("3", &[AMD, ARM]))), ["index_moved"]);
+    let swapped = ("linux/arm/v6", "arm");
+    assert_eq!(
+        told(&mind.find("debian", index("4", &[AMD, swapped]))),
+        ["image_changed 1 0"],
+        "another platform"
+    );
+}

@@ -65,7 +65,7 @@ impl<'a> Look<'a> {
     pub(super) fn evaluate(&self, config: &'a Arc<BuildConfig>, t: &mut Transition) -> Verdicts {
         let weighed: Vec<Weighed<'a>> =
             config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect();
-        let held = weighed.iter().any(|weighed| matches!(weighed.verdict, Verdict::Hold(_)));
+        let held = weighed.iter().any(Weighed::is_held_news);
         let mut verdicts = Verdicts::default();
         for weighed in &weighed {
             if self.fresh_on(&weighed.key.tag).is_some() {
@@ -306,6 +306,11 @@ impl<'a> Weighed<'a> {
     /// Whether the image waits for a platform.
     fn lacks_platform(&self) -> bool {
         self.verdict == Verdict::Hold(HoldReason::PlatformMissing)
+    }
+
+    /// Whether there would be a build for its sake, but for a hold. What only lacks a platform may be no news.
+    fn is_held_news(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_)) && self.is_news
     }
 
     /// Whether an image waits, for whatever reason, that lacks a platform: once it waits for nothing else, what it lacks

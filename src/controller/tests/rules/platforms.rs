@@ -418,3 +418,13 @@ fn another_name_for_a_platform_is_no_move() {
         "another platform"
     );
 }
+
+#[test]
+fn what_lacks_a_platform_and_is_no_news_is_not_counted_as_held() {
+    let all = watch("all", &["debian"]);
+    let both = on(&these(&["linux/amd64", "linux/arm64"]), watch("both", &["debian"]));
+    let mut mind = Mind::start([all, both]);
+    mind.find("debian", index("1", &[AMD, ARM]));
+    let notes = mind.find("debian", index("2", &[AMD, ("linux/s390x", "s390x")]));
+    assert_eq!(told(&notes), ["image_changed 1 0", "tag_held linux/arm64"]);
+}

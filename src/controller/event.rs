@@ -291,7 +291,7 @@ pub enum HoldReason {
     Paused,
     /// Too many configs would build for the first time at once (D14).
     FirstStart,
-    /// A tag of the config was not looked at since the start: a first build then has all its images (F14).
+    /// A tag of the config was not looked at since the last load: a first build then has all its images (F14).
     FirstLook,
     /// The strategy's own tag was never resolved, and a build must have it pinned (F18).
     StrategyUnresolved,

@@ -23,7 +23,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         ),
         Note::V1FiresOnce { tag, image_id } => info!(
             event = "v1_fires_once", image = tag.v1_reference(), %tag, registry = tag.host(), %image_id,
-            "found on a v1 registry: it starts a build this once, and never when it moves",
+            "found on a v1 registry: it starts a build at most once, and never when it moves",
         ),
         Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
             event = "image_changed", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),

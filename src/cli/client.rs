@@ -1,5 +1,6 @@
 //! What the verbs that ask a daemon share: finding it, waiting for it, printing what it says.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::output::{self, Show};
@@ -21,7 +22,14 @@ pub(super) fn ask<T>(
     global: &Global,
     question: impl AsyncFnOnce(Client) -> Result<T, Error>,
 ) -> anyhow::Result<T> {
-    let sockets = socket::candidates(global)?;
-    let answer = async { question(Client::connect(&sockets).await?).await };
+    ask_at(&socket::candidates(global)?, question)
+}
+
+/// Asks the daemon at the first of these sockets where there is one.
+pub(super) fn ask_at<T>(
+    sockets: &[PathBuf],
+    question: impl AsyncFnOnce(Client) -> Result<T, Error>,
+) -> anyhow::Result<T> {
+    let answer = async { question(Client::connect(sockets).await?).await };
     Ok(runtime::block_on(Duration::ZERO, answer)??)
 }

@@ -18,7 +18,8 @@ pub(super) struct Pause {
     /// Why, for others to read
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// When it goes on by itself: an instant (2026-11-02T08:00:00Z) or a time from now (2h)
+    /// When it goes on by itself: an instant (2026-11-02T08:00:00Z) or a time from now (2h). What is paused without an
+    /// end stays so until it is resumed
     #[arg(long, value_name = "TIME", value_parser = until)]
     until: Option<Timestamp>,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::output::{self, Show};
 use super::style::{Style, Tone, harmless};
-use super::{Exit, Global, client};
+use super::{Exit, Global, client, socket};
 use crate::control::protocol::{Edited, Refused, ReloadAnswer, Reloaded};
 
 /// How many names a list shows.
@@ -17,7 +17,8 @@ pub(super) struct Reload {}
 impl Reload {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let Self {} = self;
-        let answer = client::ask(global, async |daemon| daemon.reload().await)?;
+        let sockets = socket::candidates_for_reload(global)?;
+        let answer = client::ask_at(&sockets, async |daemon| daemon.reload().await)?;
         output::print(&answer, global.json)?;
         match answer {
             ReloadAnswer::Reloaded(_) => Ok(Exit::Done),

@@ -94,7 +94,7 @@ fn listen_at(global: &Global, settings: &daemon::Settings, state_dir: &Path) -> 
 }
 
 /// The first directory that systemd names: it separates several with colons.
-fn first_of(variable: &str) -> Option<PathBuf> {
+pub(super) fn first_of(variable: &str) -> Option<PathBuf> {
     let value: OsString = std::env::var_os(variable)?;
     std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
 }

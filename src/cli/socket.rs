@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::run::first_of;
 use super::{ConfigError, Global};
 use crate::config::fragments;
 
@@ -31,7 +32,8 @@ struct File {
     daemon: Places,
 }
 
-/// The sockets to try, in order.
+/// The sockets to try, in order. The last is where a unit that runs both the daemon and us has it, should the
+/// configuration have been edited to say otherwise since the daemon started.
 ///
 /// # Errors
 /// If a configuration is named that cannot be read.
@@ -40,13 +42,44 @@ pub(super) fn candidates(global: &Global) -> Result<Vec<PathBuf>, ConfigError> {
         return Ok(vec![socket.clone()]);
     }
     let named = global.names_config();
+    let runtime_dir = first_of("RUNTIME_DIRECTORY");
     let configured = match glance(&global.config_file()) {
         Ok(places) => places,
         Err(error) if named => return Err(error),
         // Nobody named it: it need not be there, nor be readable for everybody.
         Err(_) => Places::default(),
     };
-    Ok(choose(global.state_dir.as_deref(), named, configured))
+    Ok(with(choose(global.state_dir.as_deref(), named, configured), runtime_dir.map(|dir| dir.join(NAME))))
+}
+
+/// The sockets at which a reload finds the daemon: it is asked for because the configuration was edited, and perhaps to
+/// name another socket, which the daemon does not listen at before its next start.
+///
+/// # Errors
+/// As [`candidates`].
+pub(super) fn candidates_for_reload(global: &Global) -> Result<Vec<PathBuf>, ConfigError> {
+    let sockets = candidates(global)?;
+    // Where somebody says which daemon is meant, another one must not answer.
+    let is_meant = global.socket.is_some() || global.state_dir.is_some() || global.names_config();
+    Ok(for_reload(sockets, is_meant))
+}
+
+fn for_reload(sockets: Vec<PathBuf>, is_meant: bool) -> Vec<PathBuf> {
+    if is_meant { sockets } else { with(sockets, usual(Path::new(STATE_DIR))) }
+}
+
+/// `sockets`, and after them those of `more` that are not among them.
+fn with(mut sockets: Vec<PathBuf>, more: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    for socket in more {
+        if !sockets.contains(&socket) {
+            sockets.push(socket);
+        }
+    }
+    sockets
+}
+
+fn usual(state_dir: &Path) -> [PathBuf; 2] {
+    [Path::new(RUNTIME_DIR).join(NAME), state_dir.join(NAME)]
 }
 
 fn choose(state_dir: Option<&Path>, config_named: bool, configured: Places) -> Vec<PathBuf> {
@@ -58,7 +91,7 @@ fn choose(state_dir: Option<&Path>, config_named: bool, configured: Places) -> V
         return vec![state_dir.join(NAME)];
     }
     let state_dir = configured.state_dir.unwrap_or_else(|| PathBuf::from(STATE_DIR));
-    vec![Path::new(RUNTIME_DIR).join(NAME), state_dir.join(NAME)]
+    usual(&state_dir).into()
 }
 
 /// Reads `[daemon]` of a configuration and of the files in `conf.d` beside it.

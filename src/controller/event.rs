@@ -291,12 +291,14 @@ pub enum HoldReason {
     Paused,
     /// Too many configs would build for the first time at once (D14).
     FirstStart,
-    /// A tag of the config was not looked at since the start: a first build then has all its images (F14).
+    /// A tag of the config was not looked at since the last load: a first build then has all its images (F14).
     FirstLook,
     /// The strategy's own tag was never resolved, and a build must have it pinned (F18).
     StrategyUnresolved,
     /// The image lacks a platform that the trigger is for: builds for single platforms end one by one (D13).
     PlatformMissing,
+    /// Nobody looked into the index yet for the platforms that the trigger is for: a reload named them since (D13).
+    PlatformsUnknown,
 }
 
 impl Transition {
@@ -326,6 +328,7 @@ impl HoldReason {
             Self::FirstLook => "first_look",
             Self::StrategyUnresolved => "strategy_unresolved",
             Self::PlatformMissing => "platform_missing",
+            Self::PlatformsUnknown => "platforms_unknown",
         }
     }
 }

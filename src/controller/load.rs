@@ -108,10 +108,12 @@ impl Controller {
             if configs.get(&key.config).is_some_and(|config| config.trigger(&key.tag).is_some()) {
                 continue;
             }
-            let marked = |unwatched_since| Box::new(TriggerRecord { unwatched_since, ..(**record).clone() });
             match fate(record.unwatched_since, false, now.wall) {
                 Fate::Stay => {}
-                Fate::Mark(since) => t.records.push(Record::Trigger(key.clone(), Some(marked(since)))),
+                Fate::Mark(since) => {
+                    let record = TriggerRecord { unwatched_since: since, ..record.without_word_of_config() };
+                    t.records.push(Record::Trigger(key.clone(), Some(Box::new(record))));
+                }
                 Fate::Forget => t.records.push(Record::Trigger(key.clone(), None)),
             }
         }

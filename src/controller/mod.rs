@@ -190,6 +190,12 @@ impl Controller {
         self.live.iter().filter_map(|key| Some((key, &**self.records.builds.get(key)?)))
     }
 
+    /// Whether `tag` concerns a build config. A look at one may arrive after the load that took it out.
+    #[must_use]
+    pub fn watches(&self, tag: &TagRef) -> bool {
+        self.configs_on(tag).next().is_some()
+    }
+
     /// The configs that `tag` concerns.
     fn configs_on<'a>(&'a self, tag: &'a TagRef) -> impl Iterator<Item = &'a Arc<BuildConfig>> {
         let Loaded { settings, by_tag, .. } = &self.loaded;

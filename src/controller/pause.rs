@@ -88,7 +88,8 @@ impl Controller {
         self.records.configs.get(config)?.pause.as_ref()
     }
 
-    /// A person pauses something. Said again it takes the place of what was said before.
+    /// A person pauses something. Said again it takes the place of what was said before; but what is paused without an
+    /// end stays so, because to let something go on takes a word that says so.
     pub(super) fn hold_back(
         &self,
         what: &Pausable,
@@ -101,7 +102,7 @@ impl Controller {
             since: old.map_or(now.wall, |old| old.since),
             by: PausedBy::Command,
             reason: reason.map(Into::into),
-            until,
+            until: until.filter(|_| old.is_none_or(|old| old.until.is_some())),
         };
         for key in &what.triggers {
             let old = self.trigger_record(key);
@@ -214,6 +215,23 @@ impl TriggerRecord {
             ..Self::default()
         }
     }
+}
+
+impl TriggerRecord {
+    /// The record of a trigger that the configuration no longer has: what it says if it has it again is a new word, be
+    /// it the same. A person's word holds on.
+    pub(super) fn without_word_of_config(&self) -> Self {
+        let pause = self.pause.clone().filter(|pause| match pause.by {
+            PausedBy::Command => true,
+            PausedBy::Config => false,
+        });
+        Self { pause, paused_in_config: false, ..self.clone() }
+    }
+}
+
+impl Pause {
+    /// How long a reason may be, in bytes as they are stored: it is in the record of every trigger that it is given for.
+    pub const LONGEST_REASON: usize = 200;
 }
 
 impl PausedBy {

@@ -5,16 +5,21 @@ use super::event::{Note, Now, Transition, Volatile};
 use super::record::{Record, RegistryRecord, TagRecord, TriggerRecord};
 use super::trigger::{Fresh, Look};
 use super::verdicts::Verdicts;
-use crate::image::{Found, Identity, Image, Polled, TagRef};
+use crate::image::{Found, Identity, Image, TagRef};
 
 impl Controller {
     /// A look succeeded. What it brought is compared with what is stored; the same again is nothing at all.
     pub(super) fn observed(&self, tag: &TagRef, found: &Found, now: Now, t: &mut Transition) {
-        if self.is_first_look(tag) {
-            t.volatile.push(Volatile::Looked(tag.clone()));
-        }
         if found.polled.digest().is_some() {
             self.remember_v2(tag.host(), now, t);
+        }
+        if !self.watches(tag) {
+            // It was on its way when a reload took the tag out.
+            self.teach_unwatched(tag, found, t);
+            return;
+        }
+        if self.is_first_look(tag) {
+            t.volatile.push(Volatile::Looked(tag.clone()));
         }
         let known = self.records.tags.get(tag).map(|known| &**known);
         if known.is_some_and(|known| known.unwatched_since.is_none() && known.knows(found)) {
@@ -60,7 +65,7 @@ impl Controller {
 
     /// A look did not succeed. It fires and clears nothing (D17), but who waits for it need not wait longer.
     pub(super) fn unresolved(&self, tag: &TagRef, is_v2: bool, now: Now, t: &mut Transition) {
-        if self.is_first_look(tag) {
+        if self.watches(tag) && self.is_first_look(tag) {
             t.volatile.push(Volatile::Looked(tag.clone()));
         }
         if is_v2 {
@@ -103,11 +108,10 @@ impl TagRecord {
     }
 }
 
-/// The line about a tag that was found on a v1 registry, and not on one before.
+/// The line about a tag that was found on a v1 registry, and never before: what was known of it starts nothing anew (D10).
 fn v1_news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord) -> Option<Note> {
     let image_id = record.observed.polled.image_id()?;
-    let was_v1 = known.is_some_and(|known| matches!(known.observed.polled, Polled::V1(_)));
-    (!was_v1).then(|| Note::V1FiresOnce { tag: tag.clone(), image_id })
+    known.is_none().then(|| Note::V1FiresOnce { tag: tag.clone(), image_id })
 }
 
 /// The one line about an image, however many configs it concerns.
@@ -118,7 +122,8 @@ fn news(tag: &TagRef, known: Option<&TagRecord>, record: &TagRecord, sum: &Verdi
         return Some(Note::TagResolved { tag: tag.clone(), digest, reference: image.reference(tag) });
     };
     let old_digest = known.observed.polled.digest().cloned();
-    if old_digest == digest {
+    // A v2 registry that seems to be a v1 one is no news, and there is no digest to tell.
+    if digest.is_none() || old_digest == digest {
         return None;
     }
     let is_index = |image: &Image| matches!(image.identity, Identity::Index { .. });

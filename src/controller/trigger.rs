@@ -55,6 +55,8 @@ struct Weighed<'a> {
     is_news: bool,
     /// The platforms it is for that the image lacks.
     missing: Vec<Platform>,
+    /// Whether it waits for the same platforms already, which was told then.
+    told_missing: bool,
     verdict: Verdict,
 }
 
@@ -63,13 +65,13 @@ impl<'a> Look<'a> {
     pub(super) fn evaluate(&self, config: &'a Arc<BuildConfig>, t: &mut Transition) -> Verdicts {
         let weighed: Vec<Weighed<'a>> =
             config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect();
-        let held = weighed.iter().any(|weighed| matches!(weighed.verdict, Verdict::Hold(_)));
+        let held = weighed.iter().any(Weighed::is_held_news);
         let mut verdicts = Verdicts::default();
         for weighed in &weighed {
             if self.fresh_on(&weighed.key.tag).is_some() {
                 verdicts.concern(weighed.is_newest_news());
             }
-            if weighed.lacks_platform() && !weighed.is_missing_as_before() {
+            if weighed.waits_and_lacks() && !weighed.told_missing {
                 let digest = weighed.image.identity.digest().cloned();
                 verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
             }
@@ -115,13 +117,17 @@ impl<'a> Look<'a> {
         let before = stored.as_ref().and_then(|record| record.stored.as_ref());
         let is_news = before.is_none_or(|before| trigger.platforms.is_news(&image.identity, before));
         let missing = trigger.platforms.missing_in(&image.identity);
+        let told_missing = self.missing_before(&key, trigger).is_some_and(|before| before == missing);
         let verdict = match (is_news, missing.is_empty(), self.is_paused(config, trigger)) {
             (true, _, true) => Verdict::Hold(HoldReason::Paused),
             (false, _, true) | (false, true, false) => Verdict::Nothing,
             (_, false, false) => Verdict::Hold(HoldReason::PlatformMissing),
+            (true, true, false) if !trigger.platforms.is_answered_by(&image.identity) => {
+                Verdict::Hold(HoldReason::PlatformsUnknown)
+            }
             (true, true, false) => self.verdict(config, stored.as_deref()),
         };
-        Some(Weighed { trigger, key, image, stored, is_news, missing, verdict })
+        Some(Weighed { trigger, key, image, stored, is_news, missing, told_missing, verdict })
     }
 
     /// What comes of news that nothing at the trigger itself holds back.
@@ -139,6 +145,12 @@ impl<'a> Look<'a> {
         } else {
             Verdict::Fire
         }
+    }
+
+    /// What the image that waits at a trigger lacks, as far as that was known when it was stored.
+    fn missing_before(&self, key: &TriggerKey, trigger: &Trigger) -> Option<Vec<Platform>> {
+        let pending = self.controller.records.triggers.get(key)?.pending.as_ref()?;
+        Some(trigger.platforms.missing_in(&pending.identity))
     }
 
     fn is_paused(&self, config: &BuildConfig, trigger: &Trigger) -> bool {
@@ -296,6 +308,17 @@ impl<'a> Weighed<'a> {
         self.verdict == Verdict::Hold(HoldReason::PlatformMissing)
     }
 
+    /// Whether there would be a build for its sake, but for a hold. What only lacks a platform may be no news.
+    fn is_held_news(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_)) && self.is_news
+    }
+
+    /// Whether an image waits, for whatever reason, that lacks a platform: once it waits for nothing else, what it lacks
+    /// is no news.
+    fn waits_and_lacks(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_)) && !self.missing.is_empty()
+    }
+
     fn stored_identity(&self) -> Option<&Identity> {
         self.stored.as_ref().and_then(|record| record.stored.as_ref())
     }
@@ -327,12 +350,6 @@ impl<'a> Weighed<'a> {
         is_news(&self.image.identity, waits.or_else(|| self.stored_identity()))
     }
 
-    /// Whether the trigger waits for the same platforms already.
-    fn is_missing_as_before(&self) -> bool {
-        let pending = self.stored.as_ref().and_then(|record| record.pending.as_ref());
-        pending.is_some_and(|pending| self.trigger.platforms.missing_in(&pending.identity) == self.missing)
-    }
-
     fn fired(&self) -> Fired<'a> {
         let old = self.stored_identity().cloned();
         Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }
@@ -342,7 +359,10 @@ impl<'a> Weighed<'a> {
 /// A moment's wait is not worth a record, nor is a first start, which is told in one line for all.
 fn remembers(reason: HoldReason) -> bool {
     match reason {
-        HoldReason::Paused | HoldReason::StrategyUnresolved | HoldReason::PlatformMissing => true,
+        HoldReason::Paused
+        | HoldReason::StrategyUnresolved
+        | HoldReason::PlatformMissing
+        | HoldReason::PlatformsUnknown => true,
         HoldReason::FirstStart | HoldReason::FirstLook => false,
     }
 }

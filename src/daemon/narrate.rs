@@ -23,7 +23,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         ),
         Note::V1FiresOnce { tag, image_id } => info!(
             event = "v1_fires_once", image = tag.v1_reference(), %tag, registry = tag.host(), %image_id,
-            "found on a v1 registry: it starts a build this once, and never when it moves",
+            "found on a v1 registry: it starts a build at most once, and never when it moves",
         ),
         Note::ImageChanged { tag, digest, old_digest, fan_out, held, seen_before } => info!(
             event = "image_changed", image = image(tag, digest.as_ref()), %tag, registry = tag.host(),
@@ -103,7 +103,11 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
 fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why: HoldReason) {
     let (digest, reason) = (shown(digest), why.as_str());
     match why {
-        HoldReason::Paused | HoldReason::FirstStart | HoldReason::FirstLook | HoldReason::PlatformMissing => {
+        HoldReason::Paused
+        | HoldReason::FirstStart
+        | HoldReason::FirstLook
+        | HoldReason::PlatformMissing
+        | HoldReason::PlatformsUnknown => {
             info!(
                 event = "change_pending", build_config, %tag, digest, reason,
                 "a newer image may not start a build yet",

@@ -27,6 +27,8 @@ pub(super) struct Pulse {
     manager: Manager,
     looks: Looks,
     told: String,
+    /// What it must know and could not be told yet.
+    untold: Vec<State<'static>>,
     /// When the next status may be told; `None` if nothing has happened since the last one.
     due: Option<Instant>,
     last: Option<Instant>,
@@ -66,7 +68,7 @@ impl Pulse {
     /// Nothing was told yet.
     pub(super) fn new(manager: Manager) -> Self {
         let (looks, told) = (Looks::default(), String::new());
-        Self { manager, looks, told, due: None, last: None, unreachable: false }
+        Self { manager, looks, told, untold: Vec::new(), due: None, last: None, unreachable: false }
     }
 
     /// From now on these tags are watched; `is_seen` tells which of them were ever found.
@@ -120,25 +122,33 @@ impl Pulse {
         self.send(None, work, NO_PATIENCE).await;
     }
 
-    async fn send(&mut self, news: Option<State<'_>>, work: Work<'_>, patience: Duration) {
+    async fn send(&mut self, news: Option<State<'static>>, work: Work<'_>, patience: Duration) {
         if !self.manager.is_there() {
             return;
         }
         (self.due, self.last) = (None, Some(Instant::now()));
         let status = status(&self.looks, work);
         let changed = (status != self.told).then_some(State::Status(&status));
-        let states: Vec<State<'_>> = news.into_iter().chain(changed).collect();
+        self.untold.extend(news);
+        let states: Vec<State<'_>> = self.untold.iter().copied().chain(changed).collect();
         if states.is_empty() {
             return;
         }
         match self.manager.tell(&states, patience).await {
-            Ok(()) => (self.told, self.unreachable) = (status, false),
+            Ok(()) => {
+                (self.told, self.unreachable) = (status, false);
+                self.untold.clear();
+            }
             Err(error) => self.meet_trouble(&error),
         }
     }
 
-    /// The log tells it once; the status is told again as soon as something happens.
+    /// The log tells it once. What the manager must know is tried again in a while, and the status as soon as something
+    /// happens.
     fn meet_trouble(&mut self, error: &std::io::Error) {
+        if !self.untold.is_empty() {
+            self.due = Some(Instant::now() + PAUSE);
+        }
         if !std::mem::replace(&mut self.unreachable, true) {
             tracing::warn!(
                 event = "service_manager_unreachable",

@@ -160,7 +160,9 @@ impl Daemon {
 
     fn event_of(&mut self, observation: Observation) -> Event {
         let tag = observation.tag;
-        self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
+        if self.engine.controller.watches(&tag) {
+            self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
+        }
         match observation.outcome {
             poll::Outcome::Resolved(found) => Event::Observed { tag, found },
             poll::Outcome::Unresolved { is_v2 } => {
@@ -187,10 +189,11 @@ impl Daemon {
         self.last_polling = self.ask_poller().await;
         self.last_polling.tags.values_mut().for_each(|tag| tag.next_poll = None);
         (self.polling, self.draining) = (false, true);
-        self.pulse.stopping(work(&self.engine, self.draining)).await;
         // A poller that is gone already needs no word.
         let _ = self.commands.try_send(poll::Command::Stop);
         self.engine.step(vec![Event::Drain]).await;
+        // Not before: a manager that is busy must not have anything started meanwhile.
+        self.pulse.stopping(work(&self.engine, self.draining)).await;
         let mut drained = tokio::spawn(drain(self.runner.clone(), patience));
         loop {
             // Cancel safe: nothing is taken from a channel unless it is handed on here.

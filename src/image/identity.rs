@@ -63,9 +63,20 @@ pub struct Descriptor {
 /// index does not tell platforms apart, its own digest stands for all that is in it.
 pub type Children = BTreeMap<Platform, Digest>;
 
-/// How many platforms of an index are told apart. What is stored of a trigger, two images at most, is then within 4 KB;
-/// the images that people build from have a dozen.
-pub const MOST_CHILDREN: usize = 20;
+/// How many platforms of an index are told apart. What is stored of a trigger, two images at most and a pause, is then
+/// within 4 KB; the images that people build from have a dozen at most.
+pub const MOST_CHILDREN: usize = 12;
+
+/// What is kept of what is in the index `own`. Digests of the longer kind would take twice the room, and hardly anybody
+/// has them: they are not told apart, and `own` stands for them all.
+#[must_use]
+pub fn kept_of(own: &Digest, children: Children) -> Children {
+    let is_long = |digest: &Digest| matches!(digest, Digest::Sha512(_));
+    match children.values().any(is_long) {
+        true => Children::from([(Platform::unnamed(own), own.clone())]),
+        false => children,
+    }
+}
 
 /// What a look at a tag brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,12 +232,15 @@ fn read_media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'st
 impl Identity {
     /// Whether this identity has a platform that `stored` lacks or has otherwise.
     ///
-    /// A platform that vanishes changes nothing, nor does its return unchanged. Where one side's platforms are not known,
+    /// Another name for the same platform, `linux/arm64/v8` for `linux/arm64`, changes nothing where the manifest stays
+    /// the same. A platform that vanishes changes nothing, nor does its return unchanged. Where one side's platforms are not known,
     /// the digests decide (D13).
     #[must_use]
     pub fn differs_from(&self, stored: &Self) -> bool {
         match (self.children(), stored.children()) {
-            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
+            (Some(new), Some(old)) => new.iter().any(|(platform, digest)| {
+                !old.iter().any(|(known, stored)| stored == digest && known.means(platform))
+            }),
             (Some(_) | None, Some(_) | None) => self.moved_from(stored),
         }
     }

@@ -11,7 +11,7 @@ mod platforms;
 mod reference;
 
 pub use digest::{Digest, DigestError};
-pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, MOST_CHILDREN, Polled};
+pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, MOST_CHILDREN, Polled, kept_of};
 pub use image_id::{ImageId, ImageIdError};
 pub use platform::{Platform, PlatformError};
 pub use platforms::Platforms;

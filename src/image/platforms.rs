@@ -28,6 +28,15 @@ impl Platforms {
         }
     }
 
+    /// Whether enough is known of `image` to tell whether it has what is wanted. A list is about what is in an index.
+    #[must_use]
+    pub fn is_answered_by(&self, image: &Identity) -> bool {
+        match (self, image) {
+            (Self::These(_), Identity::Index { children, .. }) => children.is_some(),
+            (Self::These(_), Identity::Digest(_) | Identity::V1Tag) | (Self::All | Self::Index, _) => true,
+        }
+    }
+
     /// The wanted platforms that `image` does not have. Of an image that nobody looked into none is known to be missing.
     #[must_use]
     pub fn missing_in(&self, image: &Identity) -> Vec<Platform> {

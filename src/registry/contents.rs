@@ -8,7 +8,7 @@ use super::host::Host;
 use super::index::Contents;
 use super::v2::{LARGEST_MANIFEST, refusal};
 use super::{Depth, Gate, Known, Target};
-use crate::image::{Children, Descriptor, Digest, Earlier, Found};
+use crate::image::{Children, Descriptor, Digest, Earlier, Found, kept_of};
 
 /// What a tag points to, with the body if that had to be fetched to learn it.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ fn is_wanted(depth: Depth, known: Option<&Known>, digest: &Digest) -> bool {
 }
 
 /// The index that the tag pointed to before. Many registries delete what no tag points to: then the digests decide. A
-/// trouble that may pass is no such answer.
+/// trouble that may pass is no such answer, nor is one that a proxy or a lapsed permission could give (D17).
 async fn read_earlier(
     host: &Host,
     target: Target<'_>,
@@ -61,8 +61,11 @@ async fn read_earlier(
 
 fn is_for_good(trouble: &Trouble) -> bool {
     match trouble {
-        Trouble::Missing(_) | Trouble::Denied { .. } | Trouble::Refused(_) | Trouble::Malformed(_) => true,
-        Trouble::CredentialsRejected { .. }
+        Trouble::Missing(_) => true,
+        Trouble::Refused(answer) => answer.status == StatusCode::GONE,
+        Trouble::Malformed(malformed) => is_content(malformed),
+        Trouble::Denied { .. }
+        | Trouble::CredentialsRejected { .. }
         | Trouble::Password { .. }
         | Trouble::LoginUnsupported { .. }
         | Trouble::TooManyRequests { .. }
@@ -75,6 +78,19 @@ fn is_for_good(trouble: &Trouble) -> bool {
         | Trouble::NoLongerV2(_)
         | Trouble::NoRegistry(_)
         | Trouble::Index { .. } => false,
+    }
+}
+
+/// Whether this is told of bytes that have the digest which was asked for, so that no other answer will come.
+fn is_content(malformed: &Malformed) -> bool {
+    match malformed {
+        Malformed::NotAnIndex(_) => true,
+        Malformed::TooLarge(_)
+        | Malformed::NotAManifest(_)
+        | Malformed::NotAnImageId(_)
+        | Malformed::Schema1
+        | Malformed::WrongDigest { .. }
+        | Malformed::Contradiction { .. } => false,
     }
 }
 
@@ -95,7 +111,7 @@ async fn read(
         };
         contents.add(&body).map_err(|malformed| explain(Trouble::Malformed(malformed)))?;
     }
-    Ok(contents.into_children())
+    Ok(kept_of(digest, contents.into_children()))
 }
 
 /// The bytes that have this digest.

@@ -1,6 +1,7 @@
 //! Loading the configuration anew: all or nothing, and what did not change is not disturbed.
 
 use std::fs;
+use std::process::Command;
 use std::time::Instant;
 
 use reqwest::Method;
@@ -363,5 +364,25 @@ fn more_first_builds_than_hold_above_are_held_at_a_reload_too() {
     assert_eq!(daemon.all("build_queued").len(), 1);
     assert_eq!(said(&home, &["release", "--all"]).0, Some(0));
     daemon.wait_count("build_finished", 5);
+    daemon.stop();
+}
+
+#[test]
+fn a_service_is_reloaded_though_its_new_configuration_names_another_socket() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let watches = watch_list(&registry.host(), &[Watch::new("app", &registry.host(), "base:1")]);
+    let home = Home::new(&watches);
+    let runtime = home.path().join("run");
+    fs::create_dir(&runtime).unwrap();
+    let unit = [("RUNTIME_DIRECTORY", runtime.to_str().unwrap())];
+    let daemon = home.start_with(&[], &unit);
+    home.configure(&format!("[daemon]\nsocket = \"new.sock\"\n{watches}"));
+    // As in the unit: ExecReload= names neither socket nor state.
+    let mut reload = Command::new(env!("CARGO_BIN_EXE_basewatch"));
+    reload.arg("reload").arg("--config").arg(home.config()).envs(unit);
+    let output = reload.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(daemon.wait_for("reloaded")["later"], "daemon.socket");
     daemon.stop();
 }

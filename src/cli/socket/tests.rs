@@ -64,3 +64,12 @@ fn a_configuration_that_cannot_be_read_is_named() {
     let error = glance(Path::new("/nowhere/basewatch.toml")).unwrap_err();
     assert!(error.to_string().starts_with("read /nowhere/basewatch.toml: "), "{error}");
 }
+
+#[test]
+fn a_reload_also_tries_the_usual_places_unless_somebody_says_which_daemon_is_meant() {
+    let configured = || choose(None, false, places(Some("/new.sock"), None));
+    let usual = ["/run/basewatch/control.sock", "/var/lib/basewatch/control.sock"].map(PathBuf::from);
+    assert_eq!(for_reload(configured(), false), [&configured()[..], &usual[..]].concat());
+    assert_eq!(for_reload(configured(), true), configured());
+    assert_eq!(for_reload(usual.to_vec(), false), usual, "each is tried once");
+}

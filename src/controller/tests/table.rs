@@ -115,11 +115,12 @@ impl Row {
     }
 
     fn records(&self) -> Records {
-        let mut mind = Mind::start([]);
+        let mut mind = Mind::start([BuildConfig { on_first: OnFirst::Record, ..watch("seen", &["base"]) }]);
         if self.base == Base::Resolved {
             mind.see("base", "A");
         }
         let mut records = mind.controller.records().clone();
+        records.triggers.clear();
         let stored = match self.stored {
             Stored::Nothing => None,
             Stored::Same => Some(Image::new(self.found().polled, self.found().children).identity),

@@ -1,6 +1,6 @@
 //! Who said what of pausing, remembered by somebody who knows D20 and nothing of the controller.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -13,6 +13,8 @@ pub(super) struct Words {
     loaded: BTreeMap<TriggerKey, bool>,
     /// Until when; `None` for ever. What is not here is not paused.
     triggers: BTreeMap<TriggerKey, Option<Timestamp>>,
+    /// Those of them of which the configuration has the last word.
+    configured: BTreeSet<TriggerKey>,
     configs: BTreeMap<ConfigKey, Option<Timestamp>>,
 }
 
@@ -20,12 +22,22 @@ impl Words {
     pub(super) fn load(&mut self, settings: &Settings, now: Now) {
         // What ended while nobody was there is over before a new word is said, and after.
         self.end(now);
+        // What the configuration says no more is as if it had never said it.
+        let has = |key: &TriggerKey| {
+            let mut configs = settings.build_configs.iter();
+            configs.any(|config| config.key == key.config && config.trigger(&key.tag).is_some())
+        };
+        self.loaded.retain(|key, _| has(key));
+        self.triggers.retain(|key, _| has(key) || !self.configured.contains(key));
         for config in &settings.build_configs {
             for trigger in &config.triggers {
                 let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
                 let before = self.loaded.insert(key.clone(), trigger.paused).unwrap_or(false);
                 match (before, trigger.paused) {
-                    (false, true) => drop(self.triggers.insert(key, None)),
+                    (false, true) => {
+                        self.configured.insert(key.clone());
+                        self.triggers.insert(key, None);
+                    }
                     (true, false) => drop(self.triggers.remove(&key)),
                     (true, true) | (false, false) => {}
                 }
@@ -34,8 +46,15 @@ impl Words {
     }
 
     pub(super) fn pause(&mut self, what: &Pausable, until: Option<Timestamp>) {
-        self.triggers.extend(what.triggers.iter().map(|key| (key.clone(), until)));
-        self.configs.extend(what.configs.iter().map(|key| (key.clone(), until)));
+        // What has no end gets none.
+        let end = |old: Option<&Option<Timestamp>>| until.filter(|_| old != Some(&None));
+        for key in &what.triggers {
+            self.configured.remove(key);
+            self.triggers.insert(key.clone(), end(self.triggers.get(key)));
+        }
+        for key in &what.configs {
+            self.configs.insert(key.clone(), end(self.configs.get(key)));
+        }
     }
 
     pub(super) fn resume(&mut self, what: &Pausable) {

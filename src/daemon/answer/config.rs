@@ -53,7 +53,8 @@ pub fn holds(controller: &Controller, config: &BuildConfig) -> Vec<Held> {
             HoldReason::Paused
             | HoldReason::FirstStart
             | HoldReason::FirstLook
-            | HoldReason::StrategyUnresolved => Some(held),
+            | HoldReason::StrategyUnresolved
+            | HoldReason::PlatformsUnknown => Some(held),
         }
     });
     first_start.into_iter().chain(triggers).collect()
@@ -169,6 +170,8 @@ fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger)
         Some(HoldReason::Paused)
     } else if !missing(controller, trigger).is_empty() {
         Some(HoldReason::PlatformMissing)
+    } else if is_unknown(controller, trigger) {
+        Some(HoldReason::PlatformsUnknown)
     } else {
         (!tags.contains_key(&config.strategy.from)).then_some(HoldReason::StrategyUnresolved)
     }
@@ -178,6 +181,12 @@ fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger)
 fn missing(controller: &Controller, trigger: &Trigger) -> Vec<Platform> {
     let found = controller.records().tags.get(&trigger.tag);
     found.map_or_else(Vec::new, |found| trigger.platforms.missing_in(&found.admitted().identity))
+}
+
+/// Whether nobody knows yet what the image of `trigger` lacks.
+fn is_unknown(controller: &Controller, trigger: &Trigger) -> bool {
+    let found = controller.records().tags.get(&trigger.tag);
+    found.is_some_and(|found| !trigger.platforms.is_answered_by(&found.admitted().identity))
 }
 
 fn held(config: &BuildConfig, tag: Option<TagRef>, reason: HoldReason, since: Timestamp) -> Held {

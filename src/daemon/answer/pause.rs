@@ -9,9 +9,6 @@ use crate::control::protocol::{self, PauseQuery, Paused, Problem, ResumeQuery, S
 use crate::controller::{BuildConfig, Controller, Event, Pausable, Pause, TriggerKey};
 use crate::image::TagRef;
 
-/// How long a reason may be, in characters: it is stored with every trigger.
-const LONGEST_REASON: usize = 200;
-
 /// What is to be paused, as the controller is told.
 ///
 /// # Errors
@@ -25,10 +22,14 @@ pub fn check_pause(
     if let Some(until) = query.until.filter(|until| *until <= now) {
         return malformed(format!("{until} has passed: name an instant to come"));
     }
-    if query.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
-        return malformed(format!("the reason is longer than {LONGEST_REASON} characters: shorten it"));
+    if query.reason.as_ref().is_some_and(|reason| stored_length(reason) > Pause::LONGEST_REASON) {
+        return malformed(format!("the reason is longer than {} bytes: shorten it", Pause::LONGEST_REASON));
     }
-    let what = select(controller, &query.what)?;
+    let mut what = select(controller, &query.what)?;
+    if query.what.all_builds {
+        // That of the config holds its triggers too. Their own pauses are other people's words, and outlast it.
+        what.triggers.clear();
+    }
     let reason = query.reason.as_deref().map(Into::into);
     Ok((what.clone(), Event::Pause { what, reason, until: query.until }))
 }
@@ -73,6 +74,11 @@ pub fn pauses(controller: &Controller, config: &BuildConfig) -> Vec<Paused> {
 #[must_use]
 pub fn is_paused(controller: &Controller, config: &BuildConfig) -> bool {
     config.triggers.iter().any(|trigger| controller.pause_on(&config.key, &trigger.tag).is_some())
+}
+
+/// How many bytes a text takes within the quotes of a record, where some characters are spelled out.
+fn stored_length(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |quoted| quoted.len().saturating_sub(2))
 }
 
 /// A pause in the words of the protocol.

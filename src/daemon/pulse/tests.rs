@@ -97,3 +97,25 @@ async fn without_a_service_manager_nothing_is_kept_and_nothing_is_due() {
     assert_eq!(pulse.due(), None);
     assert!(pulse.looks.not_ok.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_busy_manager_must_know_is_told_until_it_has_taken_it() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("notify");
+    let mut pulse = Pulse::new(Manager::at(Some(path.as_os_str())).unwrap());
+    pulse.ready(IDLE).await;
+    let due = pulse.due().expect("nobody listened: it is tried again");
+    assert!(due > Instant::now(), "and not without a pause");
+
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    tokio::time::advance(PAUSE).await;
+    assert!(pulse.is_due());
+    pulse.tell(IDLE).await;
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).unwrap();
+    let message = std::str::from_utf8(&buffer[..length]).unwrap();
+    assert!(message.starts_with("READY=1\nSTATUS="), "{message}");
+    pulse.tell(IDLE).await;
+    assert!(socket.recv(&mut buffer).is_err() && pulse.due().is_none(), "it is told once");
+}

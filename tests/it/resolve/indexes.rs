@@ -128,8 +128,16 @@ async fn of_an_old_index_only_what_is_for_good_is_taken_for_an_answer() {
     registry.push_platforms("app", "1", &BOTH, 2);
     let (tag, asker) = (registry.tag("app", "1"), Asker::new(&registry));
     let known = known(&old, true);
-    for (status, is_gone) in [(404, true), (403, true), (410, true), (429, false), (500, false), (503, false)]
-    {
+    for (status, is_gone) in [
+        (404, true),
+        (410, true),
+        (401, false),
+        (403, false),
+        (400, false),
+        (429, false),
+        (500, false),
+        (503, false),
+    ] {
         registry.heal();
         registry.fault(ANY, Fault::status(status).of(&old));
         let found = asker.look(&tag, Depth::Moves, Some(&known)).await;
@@ -137,6 +145,11 @@ async fn of_an_old_index_only_what_is_for_good_is_taken_for_an_answer() {
     }
     registry.heal();
     registry.fault(ANY, Fault::status(200).body("{}").of(&old));
+    let error = asker.look(&tag, Depth::Moves, Some(&known)).await.unwrap_err();
+    assert_eq!(error.kind(), "malformed", "a proxy's page says nothing of what it stands in for");
+
+    registry.heal();
+    let known = Known { digest: registry.push("app", "0", 1), unread: true };
     let found = asker.look(&tag, Depth::Moves, Some(&known)).await.unwrap();
     assert!(found.children.is_some() && found.earlier.is_none(), "what is no index says nothing");
 }

@@ -2,6 +2,7 @@
 
 use crate::controller::tests::support::*;
 use crate::controller::*;
+use crate::image::{Children, Digest, Identity, MOST_CHILDREN, kept_of};
 
 fn keeping(successful: usize, failed: usize) -> BuildConfig {
     let retry = Retry { attempts: 1, backoff: MINUTE };
@@ -158,4 +159,47 @@ fn a_group_that_could_not_be_stored_is_taken_back_as_a_whole() {
     }
     assert_eq!(*mind.controller.records(), before);
     assert_eq!(ask(&mind), answers);
+}
+
+#[test]
+fn a_look_that_was_on_its_way_when_its_tag_was_removed_does_not_bring_it_back() {
+    let mut mind = Mind::start([watch("app", &["debian"])]);
+    mind.see("debian", "A");
+    mind.complete("app-1");
+    mind.load([watch("lib", &["node"])]);
+    let removed = mind.controller.records().clone();
+    assert!(removed.tags[&tag("debian")].unwatched_since.is_some());
+    assert!(mind.see("debian", "B").is_empty() && mind.see("redis", "A").is_empty());
+    mind.miss("debian");
+    assert_eq!(*mind.controller.records(), removed);
+    assert!(mind.controller.watches(&tag("node")) && !mind.controller.watches(&tag("debian")));
+}
+
+#[test]
+fn what_is_stored_of_a_trigger_is_within_four_kilobytes_at_worst() {
+    let platform = |number: usize| format!("windows(10.0.20348.{number:015})/amd64/v1").parse().unwrap();
+    let full: Children = (0..MOST_CHILDREN).map(|number| (platform(number), digest("A"))).collect();
+    let own = Digest::sha512_of(b"own");
+    let identity = Identity::Index { digest: own.clone(), children: Some(kept_of(&own, full.clone())) };
+    assert_eq!(identity.children(), Some(&full));
+    let instant = dawn().wall + std::time::Duration::from_nanos(123_456_789);
+    let record = TriggerRecord {
+        stored: Some(identity.clone()),
+        pending: Some(Box::new(PendingChange { identity, since: instant })),
+        record_next: true,
+        pause: Some(Pause {
+            since: instant,
+            by: PausedBy::Command,
+            reason: Some("x".repeat(Pause::LONGEST_REASON).into()),
+            until: Some(instant),
+        }),
+        paused_in_config: true,
+        unwatched_since: Some(instant),
+    };
+    let length = serde_json::to_vec(&record).unwrap().len();
+    assert!(length < 4096, "{length}");
+
+    let long = Children::from([("linux/amd64".parse().unwrap(), Digest::sha512_of(b"A"))]);
+    let kept = kept_of(&digest("own"), long);
+    assert_eq!(kept.values().collect::<Vec<_>>(), [&digest("own")], "long digests are not told apart");
 }

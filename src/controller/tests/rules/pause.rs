@@ -157,10 +157,10 @@ fn the_configurations_word_is_told_once_and_only_if_it_is_one() {
 fn a_pause_said_again_keeps_its_beginning_and_takes_the_new_reason() {
     let mut mind = built();
     let since = mind.now.wall;
-    mind.pause("app", &["debian"]);
+    let what = pausable("app", &["debian"]);
+    mind.tell(&Event::Pause { what: what.clone(), reason: None, until: Some(since + MINUTE + SECOND) });
     let pass = mind.now.wall + DAY;
     mind.pass(MINUTE);
-    let what = pausable("app", &["debian"]);
     let event = Event::Pause { what, reason: Some("freeze".into()), until: Some(pass) };
     assert_eq!(words(&mind.tell(&event)), ["paused debian by command"]);
     let pause = mind.controller.pause_on(&app("app"), &tag("debian")).unwrap().clone();
@@ -288,4 +288,45 @@ fn a_state_from_before_pauses_were_stored_opens() {
     let still = paused(watch("app", &["debian"]), &["debian"]);
     let mind = Mind::over(stored, settings([still]));
     assert!(is_paused(&mind, "debian"), "what the TOML says is its first word");
+}
+
+#[test]
+fn a_pause_without_an_end_is_given_none_by_one_that_has_it() {
+    let by_config = |mind: &mut Mind| drop(mind.load([paused(watch("app", &TAGS), &TAGS)]));
+    let by_command = |mind: &mut Mind| drop(mind.pause("app", &TAGS));
+    let all_builds = |mind: &mut Mind| {
+        let what = Pausable { configs: vec![app("app")], ..Pausable::default() };
+        mind.tell(&Event::Pause { what, reason: None, until: None });
+    };
+    for first in [by_config as fn(&mut Mind), by_command, all_builds] {
+        let mut mind = built();
+        first(&mut mind);
+        mind.see("debian", "B");
+        let what = Pausable { configs: vec![app("app")], ..pausable("app", &TAGS) };
+        let until = Some(mind.now.wall + MINUTE);
+        mind.tell(&Event::Pause { what, reason: Some("freeze".into()), until });
+        mind.pass(DAY);
+        assert_eq!(mind.builds(), ["app-1 Complete"]);
+        assert_eq!(
+            mind.controller.pause_on(&app("app"), &tag("debian")).unwrap().reason.as_deref(),
+            Some("freeze")
+        );
+    }
+}
+
+#[test]
+fn a_watch_that_is_added_again_is_paused_as_it_says_then() {
+    let still = || paused(watch("app", &TAGS), &["debian"]);
+    let mut mind = Mind::start([still()]);
+    mind.resume("app", &["debian"]);
+    mind.load([]);
+    assert_eq!(
+        words(&mind.load([still()])),
+        ["paused debian by config"],
+        "a resume is no word about the next"
+    );
+    mind.load([]);
+    assert!(!is_paused(&mind, "debian"));
+    mind.load([watch("app", &TAGS)]);
+    assert!(!is_paused(&mind, "debian"));
 }

@@ -11,9 +11,11 @@ const NEW_ARM: (&str, &str) = ("linux/arm64", "new arm");
 
 /// A config whose last build is of the index `1`, which was not looked into.
 fn after_the_first_build(platforms: &Platforms) -> Mind {
-    let mut mind = Mind::start([on(platforms, watch("app", &["debian"]))]);
+    // A list is built for only once its platforms are known to be there, so that it comes later.
+    let mut mind = Mind::start([watch("app", &["debian"])]);
     mind.find("debian", unread("1"));
     mind.complete("app-1");
+    mind.load([on(platforms, watch("app", &["debian"]))]);
     mind.pass(PATIENCE);
     mind
 }
@@ -363,4 +365,66 @@ fn no_move_is_lost_to_a_name_for_a_platform() {
         told(&mind.find("debian", index("3", &[("linux/arm64/v8", "new arm")]))),
         ["image_changed 1 0"]
     );
+}
+
+#[test]
+fn a_list_fires_for_no_index_that_nobody_looked_into() {
+    let list = || on(&these(&["linux/amd64", "linux/s390x"]), watch("app", &["debian"]));
+    let mut mind = Mind::start([paused(on(&Platforms::Index, watch("app", &["debian"])), &["debian"])]);
+    mind.find("debian", unread("1"));
+    let notes = mind.load([list()]);
+    assert_eq!(told(&notes), [""; 0], "a pause has told of it");
+    mind.tell(&Event::Unresolved { tag: tag("debian"), is_v2: true });
+    mind.pass(PATIENCE);
+    assert_eq!(builds(&mind), 0, "whether it has s390x is not known");
+    rests(&mut mind);
+    assert_eq!(told(&mind.find("debian", index("1", &[AMD]))), ["tag_held linux/s390x"]);
+    assert_eq!(builds(&mind), 0);
+    let s390x = ("linux/s390x", "s390x");
+    assert_eq!(told(&mind.find("debian", index("2", &[AMD, s390x]))), ["image_changed 1 0"]);
+    assert_eq!(mind.causes("app-1"), [("debian", digest("2"))]);
+}
+
+#[test]
+fn what_an_image_lacks_is_told_also_where_the_trigger_is_paused() {
+    let both = these(&["linux/amd64", "linux/arm64"]);
+    let mut mind = knowing_both(&both);
+    mind.pause("app", &["debian"]);
+    assert_eq!(
+        told(&mind.find("debian", index("2", &[NEW_AMD]))),
+        ["image_changed 0 1", "change_pending paused", "tag_held linux/arm64"]
+    );
+    assert_eq!(told(&mind.resume("app", &["debian"])), [""; 0], "it is told once");
+    rests(&mut mind);
+    assert_eq!(builds(&mind), 1);
+
+    let mut mind = knowing_both(&both);
+    mind.pause("app", &["debian"]);
+    mind.find("debian", index("2", &[AMD]));
+    assert_eq!(told(&mind.resume("app", &["debian"])), ["tag_held linux/arm64"], "nothing waited before");
+}
+
+#[test]
+fn another_name_for_a_platform_is_no_move() {
+    let mut mind = knowing_both(&Platforms::All);
+    let renamed = ("linux/arm64/v8", "arm");
+    assert_eq!(told(&mind.find("debian", index("2", &[AMD, renamed]))), ["index_moved"]);
+    rests(&mut mind);
+    assert_eq!(told(&mind.find("debian", index("3", &[AMD, ARM]))), ["index_moved"]);
+    let swapped = ("linux/arm/v6", "arm");
+    assert_eq!(
+        told(&mind.find("debian", index("4", &[AMD, swapped]))),
+        ["image_changed 1 0"],
+        "another platform"
+    );
+}
+
+#[test]
+fn what_lacks_a_platform_and_is_no_news_is_not_counted_as_held() {
+    let all = watch("all", &["debian"]);
+    let both = on(&these(&["linux/amd64", "linux/arm64"]), watch("both", &["debian"]));
+    let mut mind = Mind::start([all, both]);
+    mind.find("debian", index("1", &[AMD, ARM]));
+    let notes = mind.find("debian", index("2", &[AMD, ("linux/s390x", "s390x")]));
+    assert_eq!(told(&notes), ["image_changed 1 0", "tag_held linux/arm64"]);
 }

@@ -182,17 +182,17 @@ fn what_is_stored_of_a_trigger_is_within_four_kilobytes_at_worst() {
     let own = Digest::sha512_of(b"own");
     let identity = Identity::Index { digest: own.clone(), children: Some(kept_of(&own, full.clone())) };
     assert_eq!(identity.children(), Some(&full));
-    let instant = dawn().wall + std::time::Duration::from_nanos(123_456_789);
+    let instant = dawn().wall + Duration::from_nanos(123_456_789);
     let record = TriggerRecord {
         stored: Some(identity.clone()),
         pending: Some(Box::new(PendingChange { identity, since: instant })),
         record_next: true,
-        pause: Some(Pause {
+        pause: Some(Box::new(Pause {
             since: instant,
             by: PausedBy::Command,
             reason: Some("x".repeat(Pause::LONGEST_REASON).into()),
             until: Some(instant),
-        }),
+        })),
         paused_in_config: true,
         unwatched_since: Some(instant),
     };

@@ -157,6 +157,12 @@ impl Progress {
         let mut due: Vec<(usize, usize)> = Vec::new();
         for progress in old.hosts {
             due.extend(progress.waiting_tags().flatten().filter_map(&moved));
+            // A slot that passed while its host could not keep up is kept; one that passed while it was left alone is not.
+            for round in progress.rounds().filter(|_| progress.held.is_none()) {
+                if old.schedule.due_after(round, now).is_some_and(|due| due <= now) {
+                    due.extend(old.schedule.tags_of(round).filter_map(&moved));
+                }
+            }
             for (host, tag) in progress.later.iter().copied().filter_map(&moved) {
                 self.ask_later(&Step { host, tag, round: 0 });
             }

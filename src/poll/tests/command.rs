@@ -251,6 +251,21 @@ async fn what_is_due_or_under_way_when_the_plan_changes_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slot_that_passed_while_the_host_could_not_keep_up_is_not_lost_when_the_plan_changes() {
+    let mut plan = known(host("registry.example.com", 20, Limits { max_connections: 1, ..NO_RATE }));
+    plan.tags.iter_mut().for_each(|tag| tag.interval = HOUR);
+    // A round takes 80 minutes.
+    let running = start(Mode::Continuous, vec![plan.clone()], Script::steady(4 * MINUTE));
+    while running.script.asked().len() < 20 {
+        pass(MINUTE).await;
+    }
+    let new = known(host("new.example.com", 0, NO_RATE));
+    running.replan(&[new, plan]).await;
+    pass(5 * MINUTE).await;
+    assert!(running.script.asked().len() > 20, "it goes on at once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn tags_that_cannot_wait_any_more_or_matter_more_deeply_are_polled_at_once() {
     let plan = slowly_polled("registry.example.com", 10, NO_RATE);
     let running = start(Mode::Continuous, vec![plan.clone()], Script::steady(SLOWLY));

@@ -46,6 +46,7 @@ impl Controller {
         }
         self.load_triggers(settings, after_loss, now, t);
         self.remember_unwatched(settings, now, t);
+        self.end_first_starts(settings, t);
         if !after_loss {
             self.hold_first_start(settings, now, t);
         }
@@ -59,14 +60,30 @@ impl Controller {
         if first.len() <= settings.hold_above {
             return;
         }
+        let mut is_news = false;
         for config in &first {
             let old = self.config_record(&config.key);
             if old.first_start == FirstStart::None {
                 let record = ConfigRecord { first_start: FirstStart::Held(now.wall), ..old };
                 t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
+                is_news = true;
             }
         }
-        t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
+        // A load that holds no other than those that are held already was told of.
+        if is_news {
+            t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
+        }
+    }
+
+    /// A config is held no more once its first images are recorded, as these settings say: nothing is left to release.
+    fn end_first_starts(&self, settings: &Settings, t: &mut Transition) {
+        for config in settings.build_configs.iter().filter(|config| config.on_first == OnFirst::Record) {
+            let old = self.config_record(&config.key);
+            if matches!(old.first_start, FirstStart::Held(_)) {
+                let record = ConfigRecord { first_start: FirstStart::None, ..old };
+                t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
+            }
+        }
     }
 
     /// Whether a trigger of `config` has nothing stored and would build the first image it sees.

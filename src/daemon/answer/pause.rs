@@ -1,5 +1,7 @@
 //! Pausing and resuming: what a person means, and what is paused.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::config::has_labels;
@@ -150,7 +152,8 @@ fn selected<'a>(controller: &'a Controller, selection: &Selection) -> Result<Vec
         }
         (names, "") => {
             let keys = names.iter().map(|name| find_config(controller, name));
-            let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+            // One may be named twice, with its namespace and without.
+            let keys: BTreeSet<_> = keys.collect::<Result<_, _>>()?;
             Ok(keys.iter().filter_map(|key| controller.config(key)).map(|config| &**config).collect())
         }
         (_, _) => Err(Refusal::Malformed(Problem::new("either build configs are named or labels"))),

@@ -210,8 +210,29 @@ fn a_held_config_that_is_set_to_record_records() {
     mind.see("debian", "A");
     let recording = (1..=60).map(|number| watch(&format!("app{number}"), &["debian"]));
     mind.load(recording.map(|config| BuildConfig { on_first: OnFirst::Record, ..config }));
+    let held = |record: &ConfigRecord| record.first_start != FirstStart::None;
+    assert!(
+        !mind.controller.records().configs.values().any(|record| held(record)),
+        "nothing is left to release"
+    );
     mind.see("debian", "A");
     mind.pass(PATIENCE);
     assert!(mind.builds().is_empty());
     assert_eq!(mind.trigger("app7", "debian").unwrap().stored, Some(identity("A")));
+}
+
+#[test]
+fn a_load_that_holds_nothing_more_tells_of_no_hold_again() {
+    let told = |notes: &[Note]| {
+        let held = |note: &Note| {
+            let Note::BuildsHeld { held, .. } = note else { return None };
+            Some(*held)
+        };
+        notes.iter().find_map(held)
+    };
+    let mut mind = Mind::start([]);
+    assert_eq!(told(&mind.load_settings(fleet(60, 50))), Some(60));
+    assert_eq!(told(&mind.load_settings(fleet(60, 50))), None);
+    assert_eq!(told(&mind.restart()), None);
+    assert_eq!(told(&mind.load_settings(fleet(61, 50))), Some(61), "one more is held");
 }

@@ -182,7 +182,7 @@ fn what_is_stored_of_a_trigger_is_within_four_kilobytes_at_worst() {
     let own = Digest::sha512_of(b"own");
     let identity = Identity::Index { digest: own.clone(), children: Some(kept_of(&own, full.clone())) };
     assert_eq!(identity.children(), Some(&full));
-    let instant = dawn().wall + Duration::from_nanos(123_456_789);
+    let instant = dawn().wall + SECOND / 7;
     let record = TriggerRecord {
         stored: Some(identity.clone()),
         pending: Some(Box::new(PendingChange { identity, since: instant })),

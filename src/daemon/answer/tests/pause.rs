@@ -51,6 +51,7 @@ fn triggers_are_meant_by_config_by_label_and_by_tag() {
         format!("default/web on {BASE}"),
     ];
     assert_eq!(meant(&world, named(&["app"], None)), std::slice::from_ref(&app_base));
+    assert_eq!(meant(&world, named(&["app", "default/app"], None)), std::slice::from_ref(&app_base), "once");
     let all = [app_base.clone(), web_other.clone(), web_base.clone()];
     assert_eq!(meant(&world, named(&["app", "default/web"], None)), all);
     assert_eq!(meant(&world, named(&["web"], Some(BASE))), [web_base]);

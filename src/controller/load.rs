@@ -56,7 +56,7 @@ impl Controller {
     /// Too many first builds at once are held, durably, until a person lets them go (D14).
     fn hold_first_start(&self, settings: &Settings, now: Now, t: &mut Transition) {
         let first: Vec<&Arc<BuildConfig>> =
-            settings.build_configs.iter().filter(|config| self.would_build_first(config)).collect();
+            settings.build_configs.iter().filter(|config| self.would_build_first(config, now)).collect();
         if first.len() <= settings.hold_above {
             return;
         }
@@ -87,13 +87,13 @@ impl Controller {
     }
 
     /// Whether a trigger of `config` has nothing stored and would build the first image it sees.
-    fn would_build_first(&self, config: &BuildConfig) -> bool {
+    fn would_build_first(&self, config: &BuildConfig, now: Now) -> bool {
         let released = self.records.configs.get(&config.key).map(|record| record.first_start);
         let first = config.triggers.iter().any(|trigger| {
             let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
             let stored = self.records.triggers.get(&key);
             stored.is_none_or(|record| record.stored.is_none() && !record.record_next)
-                && !self.is_paused_by_load(&key, trigger)
+                && !self.is_paused_by_load(&key, trigger, now)
         });
         first && config.on_first == OnFirst::Build && released != Some(FirstStart::Released)
     }
@@ -106,6 +106,9 @@ impl Controller {
             for trigger in &config.triggers {
                 let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
                 let mut record = self.with_word_of_config(&key, trigger, now, t);
+                if record.pause.is_none() {
+                    record.pause = self.pause_to_join(&key, now, t);
+                }
                 record.unwatched_since = None;
                 record.record_next |= after_loss && record.stored.is_none();
                 let old = self.records.triggers.get(&key).map(|old| &**old);

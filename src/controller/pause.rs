@@ -186,14 +186,36 @@ impl Controller {
         TriggerRecord { pause, paused_in_config: trigger.paused, ..old }
     }
 
+    /// The pause of a trigger that a load adds to a config of which a person paused every other one: that was a word
+    /// about the config, however its tags are changed meanwhile (D20).
+    pub(super) fn pause_to_join(&self, key: &TriggerKey, now: Now, t: &mut Transition) -> Option<Pause> {
+        let pause = Pause { since: now.wall, ..self.shared_pause(key, now)?.clone() };
+        t.notes.push(paused(&key.config, Some(&key.tag), &pause));
+        Some(pause)
+    }
+
+    /// What a person said of every trigger that the config of `key` has, if `key` is none of them; the longest, if they
+    /// differ. After a restart nobody knows which triggers there were.
+    fn shared_pause(&self, key: &TriggerKey, now: Now) -> Option<&Pause> {
+        let old = self.config(&key.config).filter(|old| old.trigger(&key.tag).is_none())?;
+        let said = |trigger: &Trigger| {
+            let key = TriggerKey { config: key.config.clone(), tag: trigger.tag.clone() };
+            let pause = self.records.triggers.get(&key)?.pause.as_ref()?;
+            let lasts = pause.until.is_none_or(|until| until > now.wall);
+            (lasts && pause.by == PausedBy::Command).then_some(pause)
+        };
+        let pauses = old.triggers.iter().map(said).collect::<Option<Vec<&Pause>>>()?;
+        pauses.into_iter().max_by_key(|pause| (pause.until.is_none(), pause.until))
+    }
+
     /// Whether a trigger is paused once these settings are loaded.
-    pub(super) fn is_paused_by_load(&self, key: &TriggerKey, trigger: &Trigger) -> bool {
+    pub(super) fn is_paused_by_load(&self, key: &TriggerKey, trigger: &Trigger, now: Now) -> bool {
         let record = self.records.triggers.get(key);
         let own = match record.is_some_and(|record| record.paused_in_config) == trigger.paused {
             true => record.is_some_and(|record| record.pause.is_some()),
             false => trigger.paused,
         };
-        own || self.pause_of(&key.config).is_some()
+        own || self.shared_pause(key, now).is_some() || self.pause_of(&key.config).is_some()
     }
 
     pub(super) fn trigger_record(&self, key: &TriggerKey) -> TriggerRecord {

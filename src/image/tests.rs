@@ -299,9 +299,15 @@ fn an_image_is_news_to_a_stored_one_exactly_if_the_table_says_so() {
         ("one vanished and another moved", index("2", &[("linux/amd64", "x")]), both(), true),
         (
             "a variant is a platform of its own",
-            index("2", &[amd, arm, ("linux/arm64/v8", "b")]),
+            index("2", &[amd, arm, ("linux/arm64/v9", "b")]),
             both(),
             true,
+        ),
+        (
+            "another name for a platform and its manifest",
+            index("2", &[amd, ("linux/arm64/v8", "b")]),
+            both(),
+            false,
         ),
         ("no index was read: the same digest", unread_index("1"), unread_index("1"), false),
         ("no index was read: another digest", unread_index("2"), unread_index("1"), true),

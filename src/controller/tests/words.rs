@@ -27,11 +27,18 @@ impl Words {
             let mut configs = settings.build_configs.iter();
             configs.any(|config| config.key == key.config && config.trigger(&key.tag).is_some())
         };
+        let joined: BTreeMap<ConfigKey, Option<Timestamp>> = settings
+            .build_configs
+            .iter()
+            .filter_map(|config| Some((config.key.clone(), self.said_of_all(&config.key)?)))
+            .collect();
+        let before: BTreeSet<TriggerKey> = self.loaded.keys().cloned().collect();
         self.loaded.retain(|key, _| has(key));
         self.triggers.retain(|key, _| has(key) || !self.configured.contains(key));
         for config in &settings.build_configs {
             for trigger in &config.triggers {
                 let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+                let is_new = !before.contains(&key);
                 let before = self.loaded.insert(key.clone(), trigger.paused).unwrap_or(false);
                 match (before, trigger.paused) {
                     (false, true) => {
@@ -39,10 +46,25 @@ impl Words {
                         self.triggers.insert(key, None);
                     }
                     (true, false) => drop(self.triggers.remove(&key)),
+                    (false, false) if is_new && !self.triggers.contains_key(&key) => {
+                        if let Some(until) = joined.get(&config.key) {
+                            self.configured.remove(&key);
+                            self.triggers.insert(key, *until);
+                        }
+                    }
                     (true, true) | (false, false) => {}
                 }
             }
         }
+    }
+
+    /// Until when a person paused every trigger of a config, if they did.
+    fn said_of_all(&self, config: &ConfigKey) -> Option<Option<Timestamp>> {
+        let all = self.loaded.keys().filter(|key| key.config == *config);
+        let said =
+            |key: &TriggerKey| self.triggers.get(key).copied().filter(|_| !self.configured.contains(key));
+        let ends = all.map(said).collect::<Option<Vec<Option<Timestamp>>>>()?;
+        ends.into_iter().max_by_key(|end| (end.is_none(), *end))
     }
 
     pub(super) fn pause(&mut self, what: &Pausable, until: Option<Timestamp>) {

@@ -209,12 +209,9 @@ fn an_end_that_another_word_took_away_ends_nothing() {
 #[test]
 fn all_builds_paused_hold_triggers_too_that_come_later() {
     let mut mind = built();
-    let what = Pausable { configs: vec![app("app")], ..pausable("app", &TAGS) };
+    let what = Pausable { configs: vec![app("app")], ..Pausable::default() };
     let notes = mind.tell(&Event::Pause { what: what.clone(), reason: None, until: None });
-    assert_eq!(
-        words(&notes),
-        ["paused debian by command", "paused node by command", "paused app by command"]
-    );
+    assert_eq!(words(&notes), ["paused app by command"]);
     mind.load([watch("app", &["debian", "node", "redis"])]);
     mind.see("redis", "A");
     mind.see("debian", "B");
@@ -329,4 +326,20 @@ fn a_watch_that_is_added_again_is_paused_as_it_says_then() {
     assert!(!is_paused(&mind, "debian"));
     mind.load([watch("app", &TAGS)]);
     assert!(!is_paused(&mind, "debian"));
+}
+
+#[test]
+fn a_trigger_that_joins_those_that_a_person_paused_is_paused_with_them() {
+    let swapped = || watch("app", &["debian", "redis"]);
+    let mut mind = built();
+    mind.pause("app", &TAGS);
+    assert_eq!(words(&mind.load([swapped()])), ["paused redis by command"]);
+    mind.see("redis", "A");
+    mind.pass(PATIENCE);
+    assert_eq!(mind.builds(), ["app-1 Complete"]);
+
+    let mut mind = built();
+    mind.pause("app", &["node"]);
+    assert_eq!(words(&mind.load([swapped()])), [""; 0], "that was a word about one of two");
+    assert!(!is_paused(&mind, "redis"));
 }

@@ -195,7 +195,7 @@ pub struct Held {
     /// Whose image waits; none where the whole build config waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagRef>,
-    /// `paused`, `first_start`, `strategy_unresolved` or `platform_missing`.
+    /// `paused`, `first_start`, `strategy_unresolved`, `platform_missing` or `platforms_unknown`.
     pub reason: String,
     /// The platforms that the image lacks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

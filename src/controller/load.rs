@@ -107,7 +107,7 @@ impl Controller {
                 let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
                 let mut record = self.with_word_of_config(&key, trigger, now, t);
                 if record.pause.is_none() {
-                    record.pause = self.pause_to_join(&key, now, t);
+                    record.pause = self.pause_to_join(&key, now, t).map(Box::new);
                 }
                 record.unwatched_since = None;
                 record.record_next |= after_loss && record.stored.is_none();

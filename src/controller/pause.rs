@@ -200,7 +200,7 @@ impl Controller {
         let old = self.config(&key.config).filter(|old| old.trigger(&key.tag).is_none())?;
         let said = |trigger: &Trigger| {
             let key = TriggerKey { config: key.config.clone(), tag: trigger.tag.clone() };
-            let pause = self.records.triggers.get(&key)?.pause.as_ref()?;
+            let pause = self.records.triggers.get(&key)?.pause.as_deref()?;
             let lasts = pause.until.is_none_or(|until| until > now.wall);
             (lasts && pause.by == PausedBy::Command).then_some(pause)
         };

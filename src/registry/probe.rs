@@ -26,9 +26,9 @@ pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -
         Ask::V1 => Box::pin(by_v1(host, target, gate)).await,
         Ask::V1UnlessV2 => match Box::pin(ping(host, target, gate)).await {
             Ok(Pong::V2) => by_v2(host, target, gate).await,
-            Ok(Pong::Perhaps) => match perhaps_by_v2(host, target, gate).await {
+            Ok(Pong::Perhaps) => match Box::pin(perhaps_by_v2(host, target, gate)).await {
                 Some(outcome) => outcome,
-                None => by_v1(host, target, gate).await,
+                None => Box::pin(by_v1(host, target, gate)).await,
             },
             // Another request at once is what such a host wants least.
             Err(trouble) if trouble.asks_for_quiet() => Err(trouble),

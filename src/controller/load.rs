@@ -69,8 +69,8 @@ impl Controller {
                 is_news = true;
             }
         }
-        // A load that holds no other than those that are held already was told of.
-        if is_news {
+        // A start tells of what it holds. A later load that holds no other than those that are held already does not.
+        if is_news || self.loaded.settings.build_configs.is_empty() {
             t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
         }
     }

@@ -222,7 +222,7 @@ fn a_held_config_that_is_set_to_record_records() {
 }
 
 #[test]
-fn a_load_that_holds_nothing_more_tells_of_no_hold_again() {
+fn a_reload_that_holds_nothing_more_tells_of_no_hold_again() {
     let told = |notes: &[Note]| {
         let held = |note: &Note| {
             let Note::BuildsHeld { held, .. } = note else { return None };
@@ -233,6 +233,7 @@ fn a_load_that_holds_nothing_more_tells_of_no_hold_again() {
     let mut mind = Mind::start([]);
     assert_eq!(told(&mind.load_settings(fleet(60, 50))), Some(60));
     assert_eq!(told(&mind.load_settings(fleet(60, 50))), None);
-    assert_eq!(told(&mind.restart()), None);
+    assert_eq!(told(&mind.restart()), Some(60), "the log of a process tells what it holds");
+    assert_eq!(told(&mind.load_settings(fleet(60, 50))), None);
     assert_eq!(told(&mind.load_settings(fleet(61, 50))), Some(61), "one more is held");
 }

@@ -219,10 +219,14 @@ impl Turn {
 impl Gate for Turn {
     /// Cancel safe: who stops waiting has spent nothing.
     async fn permit(&self) {
-        let _line = tokio::select! {
-            biased;
-            () = self.gate.passes_line(self) => None,
-            line = self.gate.line.lock() => Some(line),
+        // Mostly nobody waits, and then there is nothing to weigh.
+        let _line = match self.gate.line.try_lock() {
+            Ok(line) => Some(line),
+            Err(_) => tokio::select! {
+                biased;
+                () = self.gate.passes_line(self) => None,
+                line = self.gate.line.lock() => Some(line),
+            },
         };
         loop {
             let changed = self.gate.changed.notified();

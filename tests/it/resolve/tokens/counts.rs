@@ -118,9 +118,15 @@ async fn thirty_two_looks_at_once_in_one_group_are_one_request_for_a_token() {
     let looks = (0..32).map(|number| fleet.asker.ask_in(&fleet.tags[number % GROUP], &fleet.tags));
     assert!(join_all(looks).await.iter().all(Result::is_ok));
     assert_eq!(heads_and_tokens(&fleet.registry), (64, 1));
+    assert_eq!(scopes(&fleet.registry).remove(0).len(), GROUP);
+}
+
+#[tokio::test]
+async fn the_repository_that_is_asked_for_is_the_first_scope() {
+    let fleet = Fleet::new(&Tokens::new(), GROUP);
+    fleet.asker.ask_in(&fleet.tags[7], &fleet.tags).await.unwrap();
     let scopes = scopes(&fleet.registry).remove(0);
-    assert_eq!(scopes.len(), GROUP);
-    assert_eq!(scopes[0], "repository:team/base-0:pull", "the one that is asked for goes first");
+    assert_eq!((scopes.len(), scopes[0].as_str()), (GROUP, "repository:team/base-7:pull"));
 }
 
 #[tokio::test]

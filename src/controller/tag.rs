@@ -13,16 +13,24 @@ impl Controller {
         if found.polled.digest().is_some() {
             self.remember_v2(tag.host(), now, t);
         }
+        let known = self.records.tags.get(tag).map(|known| &**known);
+        // Most looks end here. A record says by itself whether its tag is watched, and to find that out among all triggers
+        // costs more than the rest of this.
+        let is_watched = |known: &TagRecord| known.unwatched_since.is_none();
+        let nothing_new = known.is_some_and(|known| is_watched(known) && known.knows(found));
+        let is_first_look = self.is_first_look(tag);
+        if nothing_new && !is_first_look {
+            return;
+        }
         if !self.watches(tag) {
             // It was on its way when a reload took the tag out.
             self.teach_unwatched(tag, found, t);
             return;
         }
-        if self.is_first_look(tag) {
+        if is_first_look {
             t.volatile.push(Volatile::Looked(tag.clone()));
         }
-        let known = self.records.tags.get(tag).map(|known| &**known);
-        if known.is_some_and(|known| known.unwatched_since.is_none() && known.knows(found)) {
+        if nothing_new {
             return;
         }
         let same = known.filter(|known| known.observed.polled.digest() == found.polled.digest());

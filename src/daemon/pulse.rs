@@ -82,10 +82,17 @@ impl Pulse {
         }
     }
 
-    /// A look at `tag` brought what it points to, or did not.
-    pub(super) fn looked(&mut self, tag: &TagRef, found: bool) {
+    /// A look at `tag` brought what it points to.
+    pub(super) fn found(&mut self, tag: &TagRef) {
         if self.manager.is_there() {
-            self.looks.note(tag, found);
+            self.looks.found(tag);
+        }
+    }
+
+    /// A look at `tag`, which is watched, brought nothing.
+    pub(super) fn failed(&mut self, tag: &TagRef) {
+        if self.manager.is_there() {
+            self.looks.failed(tag);
         }
     }
 
@@ -174,16 +181,16 @@ impl Looks {
     }
 
     /// Where all is well nothing is looked up.
-    fn note(&mut self, tag: &TagRef, found: bool) {
-        if !found {
-            self.not_ok.insert(tag.clone(), Why::Failing);
-            return;
-        }
+    fn found(&mut self, tag: &TagRef) {
         self.last_success = Some(Timestamp::now());
         if !self.not_ok.is_empty() && self.not_ok.remove(tag).is_some() && self.not_ok.is_empty() {
             // As many as there are tags at a first start, and seldom any afterwards.
             self.not_ok.shrink_to_fit();
         }
+    }
+
+    fn failed(&mut self, tag: &TagRef) {
+        self.not_ok.insert(tag.clone(), Why::Failing);
     }
 }
 

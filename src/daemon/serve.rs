@@ -160,13 +160,17 @@ impl Daemon {
 
     fn event_of(&mut self, observation: Observation) -> Event {
         let tag = observation.tag;
-        if self.engine.controller.watches(&tag) {
-            self.pulse.looked(&tag, matches!(observation.outcome, poll::Outcome::Resolved(_)));
-        }
         match observation.outcome {
-            poll::Outcome::Resolved(found) => Event::Observed { tag, found },
+            poll::Outcome::Resolved(found) => {
+                self.pulse.found(&tag);
+                Event::Observed { tag, found }
+            }
             poll::Outcome::Unresolved { is_v2 } => {
                 self.unresolved = true;
+                // It may have been on its way when a reload took the tag out.
+                if self.engine.controller.watches(&tag) {
+                    self.pulse.failed(&tag);
+                }
                 Event::Unresolved { tag, is_v2 }
             }
         }

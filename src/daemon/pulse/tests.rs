@@ -22,7 +22,7 @@ fn at(looks: &mut Looks, time: &str) {
 fn the_status_tells_what_is_done_and_when_it_last_succeeded() {
     let (mut looks, tags) = looks();
     assert_eq!(status(&looks, IDLE), "2 of 3 tags ok, 0 builds running, no poll has succeeded yet");
-    looks.note(&tags[2], true);
+    looks.found(&tags[2]);
     at(&mut looks, "2026-11-02T10:15:04.9Z");
     let busy = Work { running: 1, waiting: 4, ..IDLE };
     let text = "3 of 3 tags ok, 1 build running, 4 waiting, last poll 2026-11-02 10:15:04 UTC";
@@ -37,25 +37,25 @@ fn the_status_tells_what_is_done_and_when_it_last_succeeded() {
 #[test]
 fn trouble_is_counted_by_tag_and_registry_until_it_is_over() {
     let (mut looks, tags) = looks();
-    tags.iter().for_each(|tag| looks.note(tag, true));
+    tags.iter().for_each(|tag| looks.found(tag));
     at(&mut looks, "2026-11-02T10:15:04Z");
     let told = |looks: &Looks| status(looks, IDLE).split_once("; ").map(|(_, trouble)| trouble.to_owned());
     assert_eq!(told(&looks), None);
-    looks.note(&tags[0], false);
-    looks.note(&tags[0], false);
+    looks.failed(&tags[0]);
+    looks.failed(&tags[0]);
     assert_eq!(told(&looks).unwrap(), "trouble with 1 tag of 1 registry");
-    looks.note(&tags[1], false);
-    looks.note(&tags[2], false);
+    looks.failed(&tags[1]);
+    looks.failed(&tags[2]);
     assert_eq!(told(&looks).unwrap(), "trouble with 3 tags of 2 registries");
     assert!(status(&looks, IDLE).starts_with("0 of 3 tags ok"));
-    tags.iter().for_each(|tag| looks.note(tag, true));
+    tags.iter().for_each(|tag| looks.found(tag));
     assert_eq!(told(&looks), None);
 }
 
 #[test]
 fn a_tag_that_is_no_longer_watched_is_no_trouble_and_one_that_still_is_stays_one() {
     let (mut looks, tags) = looks();
-    tags.iter().for_each(|tag| looks.note(tag, false));
+    tags.iter().for_each(|tag| looks.failed(tag));
     looks.watch(tags.iter().skip(1), |_| true);
     assert_eq!((looks.watched, looks.not_ok.len()), (2, 2));
     looks.watch(tags.iter().take(1), |_| true);
@@ -92,7 +92,7 @@ async fn without_a_service_manager_nothing_is_kept_and_nothing_is_due() {
     let mut pulse = Pulse::new(Manager::default());
     let tag = tag("one.example/app:1");
     pulse.watch([&tag].into_iter(), |_| false);
-    pulse.looked(&tag, false);
+    pulse.failed(&tag);
     pulse.stir();
     assert_eq!(pulse.due(), None);
     assert!(pulse.looks.not_ok.is_empty());

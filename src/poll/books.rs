@@ -97,6 +97,11 @@ impl Books {
         self.progress.next_due()
     }
 
+    /// Whether [`Self::begin`] may have something to begin although no time has passed.
+    pub(super) fn may_begin(&self) -> bool {
+        self.progress.may_begin()
+    }
+
     /// A tag to poll because it is due by `now`; to be asked again until there is none.
     pub(super) fn begin(&mut self, now: Duration) -> Option<Question> {
         while let Some(step) = self.progress.begin(now) {

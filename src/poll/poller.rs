@@ -1,11 +1,11 @@
 //! The loop: waits until a tag is due, asks, hands the answer on.
 //!
-//! One task for everything. What is in flight holds the tags and the budgets as they were when it began; the loop alone
-//! keeps the books.
+//! One task for everything: the loop, and in it a future for each round that is going on. What is in flight holds the tags
+//! and the budgets as they were when it began.
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
 use futures_util::future::{AbortHandle, Abortable};
@@ -89,25 +89,29 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     /// Dropping it is as good as stopping it.
     pub async fn run(mut self) {
         let clock = Clock::new(self.wall);
-        let mut books = Books::new(self.plan, self.mode, clock.steady());
-        let asker = Asker { resolver: &*self.resolver, observations: &self.observations };
+        let books = Mutex::new(Books::new(self.plan, self.mode, clock.steady()));
+        let (resolver, observations) = (&*self.resolver, &self.observations);
+        let asker = Asker { resolver, observations, mode: self.mode, books: &books, clock: &clock };
         let mut in_flight = FuturesUnordered::new();
         // How the poll of each round is called off.
         let mut handles = HashMap::new();
-        let ask = |question: Question, handles: &mut HashMap<u64, AbortHandle>| {
+        let go = |question: Question, handles: &mut HashMap<u64, AbortHandle>| {
             let (handle, registration) = AbortHandle::new_pair();
             handles.insert(question.step.round, handle);
-            Abortable::new(asker.ask(question), registration)
+            Abortable::new(asker.go(question), registration)
         };
         // What is waited for in every round of the loop is kept from one to the next, as it seldom changes.
         let mut nobody_listens = pin!(self.observations.closed());
         let mut alarm = pin!(clock.reach(None));
         let mut alarm_at = None;
         loop {
-            while let Some(question) = books.begin(clock.now()) {
-                in_flight.push(ask(question, &mut handles));
-            }
-            let next_due = books.next_due();
+            let next_due = {
+                let mut books = lock(&books);
+                while let Some(question) = books.begin(clock.now()) {
+                    in_flight.push(go(question, &mut handles));
+                }
+                books.next_due()
+            };
             if self.mode == Mode::Once && in_flight.is_empty() && next_due.is_none() {
                 return;
             }
@@ -120,23 +124,18 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    // Who asked may have gone away.
-                    Some(Command::Status(reply)) => drop(reply.send(books.status(clock.now()))),
-                    Some(Command::Poll { tags, reply }) => drop(reply.send(books.ask(&tags))),
-                    Some(Command::Probe(hosts)) => books.probe_soon(|name| hosts.iter().any(|host| host == name)),
-                    Some(Command::Replan(plan)) => {
-                        let gone = books.replan(plan, clock.now(), clock.wall());
+                    Some(Command::Stop) | None => return,
+                    Some(command) => {
+                        let gone = lock(&books).obey(command, &clock);
                         gone.iter().filter_map(|round| handles.remove(round)).for_each(|handle| handle.abort());
                     }
-                    Some(Command::Stop) | None => return,
                 },
                 () = &mut nobody_listens => return,
-                Some(answer) = in_flight.next() => {
+                Some(gone) = in_flight.next() => {
                     // Nothing comes of a poll that was called off.
-                    if let Ok(Some(answer)) = answer {
-                        handles.remove(&answer.round);
-                        let next = books.enter(answer, clock.now(), clock.wall());
-                        in_flight.extend(next.map(|question| ask(question, &mut handles)));
+                    if let Ok(Gone { round, next }) = gone {
+                        handles.remove(&round);
+                        in_flight.extend(next.map(|question| go(question, &mut handles)));
                     }
                 }
                 () = &mut alarm => {
@@ -148,13 +147,56 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
     }
 }
 
-/// What a poll needs.
-struct Asker<'a, R> {
-    resolver: &'a R,
-    observations: &'a mpsc::Sender<Observation>,
+impl Books {
+    /// Does what is asked. Answers the rounds whose poll in flight is to be called off.
+    fn obey(&mut self, command: Command, clock: &Clock<impl Fn() -> Timestamp>) -> Vec<u64> {
+        // Who asked may have gone away.
+        match command {
+            Command::Status(reply) => drop(reply.send(self.status(clock.now()))),
+            Command::Poll { tags, reply } => drop(reply.send(self.ask(&tags))),
+            Command::Probe(hosts) => self.probe_soon(|name| hosts.iter().any(|host| host == name)),
+            Command::Replan(plan) => return self.replan(plan, clock.now(), clock.wall()),
+            // The loop's to obey.
+            Command::Stop => {}
+        }
+        Vec::new()
+    }
 }
 
-impl<R: Resolve> Asker<'_, R> {
+/// What a poll needs.
+struct Asker<'a, R, W> {
+    resolver: &'a R,
+    observations: &'a mpsc::Sender<Observation>,
+    mode: Mode,
+    books: &'a Mutex<Books>,
+    clock: &'a Clock<W>,
+}
+
+/// A round that does not go on by itself any more.
+struct Gone {
+    round: u64,
+    /// What to poll in its place.
+    next: Option<Question>,
+}
+
+impl<R: Resolve, W: Fn() -> Timestamp> Asker<'_, R, W> {
+    /// Polls the tags of a round, one after the other, for as long as all is well with them: so the loop is woken once for
+    /// a round and not for each poll.
+    async fn go(&self, mut question: Question) -> Gone {
+        let round = question.step.round;
+        loop {
+            let Some(answer) = self.ask(question).await else { return Gone { round, next: None } };
+            let is_well = answer.result.is_ok();
+            let mut books = lock(self.books);
+            let next = books.enter(answer, self.clock.now(), self.clock.wall());
+            match next {
+                // What else there is to begin is the loop's.
+                Some(next) if is_well && next.step.round == round && !books.may_begin() => question = next,
+                next => return Gone { round, next },
+            }
+        }
+    }
+
     /// Polls one tag. The answer leaves from here and not from the loop: a receiver that is slow holds up polls, but
     /// not commands.
     async fn ask(&self, question: Question) -> Option<Answer> {
@@ -169,7 +211,7 @@ impl<R: Resolve> Asker<'_, R> {
         let result = tokio::select! {
             biased;
             result = self.resolver.resolve(target, &turn) => result,
-            trouble = host.gate.given_up() => Err(trouble),
+            trouble = host.gate.given_up(), if self.mode == Mode::Once => Err(trouble),
         };
         // Before anything else: what the registry wishes holds even if this poll is called off.
         let blame = turn.settle(result.as_ref().err(), tag.repository(), doubted);
@@ -186,6 +228,11 @@ impl<R: Resolve> Asker<'_, R> {
         let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
         Some(Answer { round: step.round, blame, result, elapsed })
     }
+}
+
+/// Never held across an await: all is one task, and nobody waits for it.
+fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What need not be looked at again: an index that was read once stays read.

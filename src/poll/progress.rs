@@ -33,6 +33,11 @@ impl Progress {
         self.schedule.next_due().into_iter().chain(probe).min()
     }
 
+    /// Whether a host may have a round to begin although no time has passed.
+    pub(super) fn may_begin(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Begins a round that is due by `now`, on a host with a free connection. A busy host keeps its rounds waiting,
     /// and nobody else's (invariant 3).
     pub(super) fn begin(&mut self, now: Duration) -> Option<Step> {

@@ -121,7 +121,7 @@ async fn fetch(
     digest: &Digest,
     gate: &impl Gate,
 ) -> Result<Vec<u8>, Trouble> {
-    let mut reply = host.ask(Method::GET, host.content_url(target.tag, digest)?, target, gate).await?;
+    let mut reply = host.ask(Method::GET, &host.content_url(target.tag, digest)?, target, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(refusal(reply).await);
     }

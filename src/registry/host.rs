@@ -83,27 +83,27 @@ impl Host {
 
     /// Where the manifest behind a tag is.
     pub(super) fn manifest_url(&self, tag: &TagRef) -> Result<Url, Trouble> {
-        self.url(&format!("/v2/{}/manifests/{}", tag.repository(), tag.tag()))
+        self.url(&["/v2/", tag.repository(), "/manifests/", tag.tag()])
     }
 
     /// Where the manifest with this digest is, in the repository of a tag.
     pub(super) fn content_url(&self, tag: &TagRef, digest: &Digest) -> Result<Url, Trouble> {
-        self.url(&format!("/v2/{}/manifests/{digest}", tag.repository()))
+        self.url(&["/v2/", tag.repository(), "/manifests/", &digest.to_string()])
     }
 
     /// Where a v2 registry says that it is one.
     pub(super) fn v2_url(&self) -> Result<Url, Trouble> {
-        self.url("/v2/")
+        self.url(&["/v2/"])
     }
 
     /// Where a v1 registry has what `path` names.
     pub(super) fn v1_url(&self, path: &str) -> Result<Url, Trouble> {
-        self.url(&format!("/v1/{path}"))
+        self.url(&["/v1/", path])
     }
 
-    fn url(&self, path: &str) -> Result<Url, Trouble> {
+    fn url(&self, path: &[&str]) -> Result<Url, Trouble> {
         let mut url = self.root.clone().map_err(|reason| Trouble::Address { reason })?;
-        url.set_path(path);
+        url.set_path(&path.concat());
         Ok(url)
     }
 }

@@ -118,7 +118,7 @@ async fn perhaps_by_v2(host: &Host, target: Target<'_>, gate: &impl Gate) -> Opt
 
 /// What `/v2/` answers.
 async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Pong, Trouble> {
-    let pong = match host.ask(Method::GET, host.v2_url()?, target, gate).await {
+    let pong = match host.ask(Method::GET, &host.v2_url()?, target, gate).await {
         Ok(reply) => judge(reply).await?,
         Err(
             Trouble::Denied { .. }

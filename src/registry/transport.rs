@@ -32,7 +32,7 @@ pub(super) struct Question<'a> {
     /// HEAD or GET.
     pub method: Method,
     /// Of the registry itself.
-    pub url: Url,
+    pub url: &'a Url,
     /// All headers but the login.
     pub headers: &'a HeaderMap,
     /// For the registry's own host only.
@@ -57,22 +57,23 @@ pub(super) async fn send(
     question: Question<'_>,
     gate: &impl Gate,
 ) -> Result<Reply, Trouble> {
-    let Question { method, mut url, headers, mut login, timeout: mut left, plain_http } = question;
-    let mut elsewhere = None;
+    let Question { method, url, headers, mut login, timeout: mut left, plain_http } = question;
+    let (mut hop, mut elsewhere) = (None, None);
     for _ in 0..=MOST_REDIRECTS {
-        let request = request(&method, &url, headers, login.as_ref(), left);
+        let url = hop.as_ref().unwrap_or(url);
+        let request = request(&method, url, headers, login.as_ref(), left);
         gate.permit().await;
         let sent = Instant::now();
         let response = client.execute(request).await.map_err(|error| explain(&error))?;
         left = left.saturating_sub(sent.elapsed());
-        let Some(next) = next_hop(&url, response.status(), response.headers(), plain_http)? else {
+        let Some(next) = next_hop(url, response.status(), response.headers(), plain_http)? else {
             return Ok(Reply { response, elsewhere });
         };
         if next.origin() != url.origin() {
             login = None;
             elsewhere = next.host_str().map(Into::into);
         }
-        url = next;
+        hop = Some(next);
     }
     Err(Trouble::Redirect(Redirect::TooMany(MOST_REDIRECTS)))
 }

@@ -53,7 +53,7 @@ struct Layer {
 /// Whether `/v1/_ping` answers as a v1 registry does: with one of its headers or, where it is a tree of plain files, with
 /// JSON that says nothing against it (F42).
 pub(super) async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<bool, Trouble> {
-    let mut reply = host.ask(Method::GET, host.v1_url("_ping")?, target, gate).await?;
+    let mut reply = host.ask(Method::GET, &host.v1_url("_ping")?, target, gate).await?;
     if is_passing(reply.status()) {
         return Err(refusal(reply).await);
     }
@@ -70,7 +70,7 @@ pub(super) async fn ping(host: &Host, target: Target<'_>, gate: &impl Gate) -> R
 /// The id of the image that the tag points to.
 pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<ImageId, Failure> {
     let tag = target.tag;
-    let mut reply = host.ask(Method::GET, url(host, tag, &format!("/{}", tag.tag()))?, target, gate).await?;
+    let mut reply = host.ask(Method::GET, &url(host, tag, &format!("/{}", tag.tag()))?, target, gate).await?;
     let marked = is_marked(reply.headers());
     if reply.status() == StatusCode::NOT_FOUND {
         let missing = reply.answer().await;
@@ -96,7 +96,7 @@ async fn look_up(
     missing: Answer,
     marked: bool,
 ) -> Result<ImageId, Failure> {
-    let mut reply = host.ask(Method::GET, url(host, target.tag, "")?, target, gate).await?;
+    let mut reply = host.ask(Method::GET, &url(host, target.tag, "")?, target, gate).await?;
     let marked = marked || is_marked(reply.headers());
     if is_passing(reply.status()) {
         return Err(Failure::Trouble(refusal(reply).await));

@@ -33,8 +33,8 @@ async fn poll(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Answe
     let url = host.manifest_url(target.tag)?;
     let first = host.verdict().first(Instant::now());
     let symptom = match first {
-        First::Get => return Box::pin(get(host, url, target, gate)).await,
-        First::Head => match head(host, url.clone(), target, gate).await? {
+        First::Get => return Box::pin(get(host, &url, target, gate)).await,
+        First::Head => match head(host, &url, target, gate).await? {
             Headed::Answered(manifest) => {
                 host.verdict().head_answered();
                 return Ok(Answered { manifest, body: None });
@@ -45,12 +45,12 @@ async fn poll(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Answe
             Headed::Useless(symptom, _) => symptom,
         },
     };
-    let answered = Box::pin(get(host, url, target, gate)).await?;
+    let answered = Box::pin(get(host, &url, target, gate)).await?;
     host.verdict().get_answered(symptom, Instant::now());
     Ok(answered)
 }
 
-async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Headed, Trouble> {
+async fn head(host: &Host, url: &Url, target: Target<'_>, gate: &impl Gate) -> Result<Headed, Trouble> {
     let reply = host.ask(Method::HEAD, url, target, gate).await?;
     let symptom = match reply.status().as_u16() {
         200 => match manifest::from_head(reply.headers()).map_err(Trouble::Malformed)? {
@@ -66,7 +66,7 @@ async fn head(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Re
     Ok(Headed::Useless(symptom, reply))
 }
 
-async fn get(host: &Host, url: Url, target: Target<'_>, gate: &impl Gate) -> Result<Answered, Trouble> {
+async fn get(host: &Host, url: &Url, target: Target<'_>, gate: &impl Gate) -> Result<Answered, Trouble> {
     let mut reply = host.ask(Method::GET, url, target, gate).await?;
     if reply.status() != StatusCode::OK {
         return Err(Box::pin(refusal(reply)).await);

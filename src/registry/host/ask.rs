@@ -21,7 +21,7 @@ const MOST_TURNS: usize = 3;
 /// A question as it is asked for.
 struct Ask<'a, G> {
     method: Method,
-    url: Url,
+    url: &'a Url,
     target: Target<'a>,
     gate: &'a G,
 }
@@ -47,7 +47,7 @@ impl Host {
     pub(in crate::registry) async fn ask(
         &self,
         method: Method,
-        url: Url,
+        url: &Url,
         target: Target<'_>,
         gate: &impl Gate,
     ) -> Result<Reply, Trouble> {
@@ -68,7 +68,7 @@ impl Host {
     async fn send(&self, ask: &Ask<'_, impl Gate>, key: &Key<'_>) -> Result<Reply, Trouble> {
         let question = Question {
             method: ask.method.clone(),
-            url: ask.url.clone(),
+            url: ask.url,
             headers: &self.headers,
             login: key.header(),
             timeout: self.timeout,
@@ -157,12 +157,12 @@ impl Host {
             return Ok(here);
         }
         let Ok(url) = self.v2_url() else { return Ok(here) };
-        let root = Ask { method: Method::GET, url, target: ask.target, gate: ask.gate };
+        let root = Ask { method: Method::GET, url: &url, target: ask.target, gate: ask.gate };
         match self.send(&root, &Key::None).await {
             Ok(pong) if is_trouble(pong.status()) => Err(v2::refusal(pong).await),
             Ok(pong) if pong.elsewhere.is_none() => {
                 let offer = Offer::of(pong.headers());
-                Ok((Asked { url: root.url, peer: pong.peer() }, offer))
+                Ok((Asked { url, peer: pong.peer() }, offer))
             }
             Err(trouble) if trouble.asks_for_quiet() => Err(trouble),
             // Why the root is no help is no help either.

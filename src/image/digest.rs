@@ -105,22 +105,9 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Upper-case hex is refused, as the specification does: two spellings of one digest would look like a change.
 pub(super) fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    fn nibble(character: u8) -> Option<u8> {
-        match character {
-            b'0'..=b'9' => Some(character - b'0'),
-            b'a'..=b'f' => Some(character - b'a' + 10),
-            _ => None,
-        }
-    }
-    if hex.len() != 2 * N {
-        return None;
-    }
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        *byte = nibble(high)? << 4 | nibble(low)?;
-    }
-    Some(bytes)
+    let decoded = base16ct::lower::decode(hex, &mut bytes).ok()?;
+    (decoded.len() == N).then_some(bytes)
 }
 
 /// What a registry sent may be long and strange; an error message is neither.

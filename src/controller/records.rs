@@ -68,6 +68,19 @@ impl Records {
         hosts
     }
 
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let Self { tags, triggers, configs, builds, registries } = self;
+        tags.len() + triggers.len() + configs.len() + builds.len() + registries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Every record, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Record> + '_ {
         let tags = self.tags.iter().map(|(key, value)| Record::Tag(key.clone(), Some(value.clone())));

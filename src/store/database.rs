@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use sled::transaction::{ConflictableTransactionError, TransactionError};
 use uuid::Uuid;
 
 use super::schema::{self, FORMAT, Kind};
+use super::snapshot::Source;
 use crate::controller::{Record, Records};
 use crate::failpoint;
 
@@ -116,20 +118,31 @@ impl Database {
 
     /// Every record; a single one that cannot be read is a fault of the whole.
     pub(super) fn load(&self) -> Result<Records, Fault> {
+        let mut records = Records::default();
+        let put = |record| {
+            records.put(record);
+            ControlFlow::Continue(())
+        };
+        self.scan(put).map(|()| records)
+    }
+
+    /// Hands every record to `take`, until it wants no more.
+    fn scan(&self, mut take: impl FnMut(Record) -> ControlFlow<()>) -> Result<(), Fault> {
         // The iterator itself may panic on a damaged page, so the whole scan is guarded.
         let damaged = |kind: Kind| Fault::new(format!("a record in its tree {} is damaged", kind.tree()));
         guarded("read", || {
-            let mut records = Records::default();
             for (kind, tree) in Kind::ALL.into_iter().zip(&self.trees) {
                 for row in tree {
                     let (key, value) = row?;
-                    match schema::decode(kind, &key, &value) {
-                        Some(record) => drop(records.put(record)),
-                        None => return Ok(Err(damaged(kind))),
+                    let Some(record) = schema::decode(kind, &key, &value) else {
+                        return Ok(Err(damaged(kind)));
+                    };
+                    if take(record).is_break() {
+                        return Ok(Ok(()));
                     }
                 }
             }
-            Ok(Ok(records))
+            Ok(Ok(()))
         })?
     }
 
@@ -174,6 +187,22 @@ impl Database {
         guarded("flush", || self.db.flush())?;
         let synced = sync_files(&self.dir).and_then(|()| sync_files(&self.dir.join("blobs")));
         synced.map_err(|error| Fault::new(format!("sync it: {error}")))
+    }
+}
+
+impl Source for Database {
+    fn count(&self) -> io::Result<usize> {
+        guarded("count", || Ok(self.trees.iter().map(sled::Tree::len).sum())).map_err(io::Error::other)
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
+        let mut taken = Ok(());
+        let take = |record| {
+            taken = take(record);
+            if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        self.scan(take).map_err(io::Error::other)?;
+        taken
     }
 }
 

@@ -122,7 +122,7 @@ impl Journal {
         spec::create_private_dir(dir)?;
         let path = dir.join(format!("{:020}.log", seq + 1));
         let mut mark = Vec::new();
-        line::push(&mut mark, &Entry::mark(seq))?;
+        line::write(&mut mark, &Entry::mark(seq))?;
         failpoint::reach("journal-before-begin")?;
         spec::write_synced(&path, &mark)?;
         let file = File::options().append(true).open(&path)?;

@@ -1,21 +1,22 @@
 //! A line of JSON with its checksum in front: `1f2e3d4c {"seq":7,…}`. The journal and the snapshot are made of these.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Appends `value` to `buffer`, as one line.
+/// Writes `value` as one line.
 ///
 /// # Errors
-/// If the value cannot be written as JSON.
-pub(super) fn push(buffer: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+/// If the value cannot be written as JSON, or `out` fails.
+pub(super) fn write(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_vec(value)?;
-    buffer.extend_from_slice(format!("{:08x} ", crc32fast::hash(&json)).as_bytes());
-    buffer.extend_from_slice(&json);
-    buffer.push(b'\n');
-    Ok(())
+    write!(out, "{:08x} ", crc32fast::hash(&json))?;
+    out.write_all(&json)?;
+    out.write_all(b"\n")
 }
 
-/// Reads one line, without its newline. `None` if it is not what [`push`] wrote.
+/// Reads one line, without its newline. `None` if it is not what [`write`] wrote.
 pub(super) fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let (checksum, json) = line.split_at_checked(9)?;
     let checksum = std::str::from_utf8(checksum.strip_suffix(b" ")?).ok()?;

@@ -32,6 +32,25 @@ pub(super) struct Head {
     pub(super) records: usize,
 }
 
+/// Where the records of a snapshot are.
+pub(super) trait Source {
+    /// How many there are.
+    fn count(&self) -> io::Result<usize>;
+
+    /// Hands each of them to `take`, until that fails.
+    fn each(&self, take: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()>;
+}
+
+impl Source for Records {
+    fn count(&self) -> io::Result<usize> {
+        Ok(self.len())
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Record) -> io::Result<()>) -> io::Result<()> {
+        self.iter().try_for_each(take)
+    }
+}
+
 /// The newest whole snapshot in `dir`, and the newer ones that are damaged.
 pub(super) fn newest(dir: &Path) -> io::Result<(Option<Snapshot>, Vec<PathBuf>)> {
     let mut damaged = Vec::new();
@@ -46,7 +65,7 @@ pub(super) fn newest(dir: &Path) -> io::Result<(Option<Snapshot>, Vec<PathBuf>)>
 
 /// Writes `records` as the snapshot at `head.seq`, and deletes those that are no longer needed. Answers with the `seq`
 /// of the oldest one that is kept: older journals are not needed either.
-pub(super) fn write(dir: &Path, head: Head, records: &Records) -> io::Result<u64> {
+pub(super) fn write(dir: &Path, head: Head, records: &impl Source) -> io::Result<u64> {
     spec::create_private_dir(dir)?;
     failpoint::reach("snapshot-before-write")?;
     write_file(&dir.join(format!("{:020}.snap", head.seq)), head, records)?;
@@ -59,15 +78,13 @@ pub(super) fn write(dir: &Path, head: Head, records: &Records) -> io::Result<u64
     Ok(files.get(surplus).map_or(head.seq, |(seq, _)| *seq))
 }
 
-/// Writes a copy of everything to `path`.
-pub(super) fn write_file(path: &Path, head: Head, records: &Records) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    let head = Head { records: records.iter().count(), ..head };
-    line::push(&mut bytes, &head)?;
-    for record in records.iter() {
-        line::push(&mut bytes, &record)?;
-    }
-    spec::write_synced(path, &bytes)
+/// Writes a copy of everything to `path`, one record at a time.
+pub(super) fn write_file(path: &Path, head: Head, records: &impl Source) -> io::Result<()> {
+    let head = Head { records: records.count()?, ..head };
+    spec::write_synced_by(path, |file| {
+        line::write(file, &head)?;
+        records.each(&mut |record| line::write(file, &record))
+    })
 }
 
 fn parse(bytes: &[u8]) -> Option<Snapshot> {

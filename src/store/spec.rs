@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -122,16 +122,30 @@ pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
 
 /// Writes a file that is there whole or not at all, private, and there after a power cut.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_beside(path, bytes, true)?;
+    write_synced_by(path, |file| file.write_all(bytes))
+}
+
+/// The same for what is too long to be put together first.
+pub(super) fn write_synced_by(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = BufWriter::new(create_beside(path)?);
+    write(&mut file)?;
+    file.into_inner()?.sync_all()?;
     put_in_place(path)?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Writes what will be `path` to a file beside it.
 fn write_beside(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(beside(path))?;
+    let mut file = create_beside(path)?;
     file.write_all(bytes)?;
     if synced { file.sync_all() } else { Ok(()) }
+}
+
+fn create_beside(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(beside(path))
 }
 
 fn put_in_place(path: &Path) -> io::Result<()> {

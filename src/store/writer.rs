@@ -73,7 +73,7 @@ impl Writer {
         let mut lines = Vec::new();
         for (seq, records) in (self.meta.seq + 1..).zip(&group.transitions) {
             let records: Vec<Record> = records.clone();
-            line::push(&mut lines, &Entry { seq, at: group.at, checkpoint: false, records })?;
+            line::write(&mut lines, &Entry { seq, at: group.at, checkpoint: false, records })?;
         }
         Ok(lines)
     }
@@ -128,9 +128,8 @@ impl Writer {
         let Some(database) = &self.database else { return Ok(()) };
         let io = |error: io::Error| Fault::new(error.to_string());
         database.sync()?;
-        let records = database.load()?;
         let oldest =
-            snapshot::write(&self.dir.join("snapshot"), Head::of(self.meta), &records).map_err(io)?;
+            snapshot::write(&self.dir.join("snapshot"), Head::of(self.meta), database).map_err(io)?;
         self.journal = Journal::begin(&self.dir.join("journal"), self.meta.seq).map_err(io)?;
         self.checkpointed = self.meta.seq;
         self.journal.forget_up_to(oldest).map_err(io)

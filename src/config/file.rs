@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::grammar::{command, env, labels, name, platforms, run_policy, working_dir};
@@ -40,7 +41,7 @@ pub(super) struct Watch {
 
 /// The keys that a watch shares with templates and defaults.
 pub(super) struct Keys {
-    pub(super) run: Typed<Vec<String>>,
+    pub(super) run: Typed<Arc<[String]>>,
     pub(super) labels: Typed<Named>,
     pub(super) on_first: Typed<OnFirst>,
     pub(super) paused: Typed<bool>,

@@ -1,6 +1,7 @@
 //! What names, commands, variables and labels must look like.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::problem::{Place, Problem, Problems};
 use super::section::At;
@@ -38,7 +39,7 @@ pub(super) fn name(node: Node, problems: &mut Problems) -> Option<String> {
 }
 
 /// A program and its arguments. No shell sees them.
-pub(super) fn command(node: Node, problems: &mut Problems) -> Option<Vec<String>> {
+pub(super) fn command(node: Node, problems: &mut Problems) -> Option<Arc<[String]>> {
     let place = node.place.clone();
     if let Value::Text(line) = &node.value {
         let fix = format!("write {}", as_command(line));

@@ -138,7 +138,7 @@ impl Firing<'_> {
             base_image: PinnedImage::new(&strategy.from, &strategy.named, self.base),
             command: Vec::new(),
             working_dir: None,
-            env: strategy.env.clone(),
+            env: strategy.env.to_vec(),
             labels: self.config.labels.clone(),
             timeout: self.config.timeout,
             build,
@@ -148,8 +148,8 @@ impl Firing<'_> {
         spec.command = strategy.command.iter().map(|word| fill(word, &spec)).collect();
         spec.working_dir = strategy
             .working_dir
-            .as_ref()
-            .map(|dir| dir.to_str().map_or_else(|| dir.clone(), |dir| fill(dir, &spec).into()));
+            .as_deref()
+            .map(|dir| dir.to_str().map_or_else(|| dir.to_owned(), |dir| fill(dir, &spec).into()));
         spec
     }
 }

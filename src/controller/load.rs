@@ -128,9 +128,10 @@ impl Controller {
             if configs.get(&key.config).is_some_and(|config| config.trigger(&key.tag).is_some()) {
                 continue;
             }
-            match fate(record.unwatched_since, false, now.wall) {
+            match fate(record.unwatched_since.as_deref(), false, now.wall) {
                 Fate::Stay => {}
                 Fate::Mark(since) => {
+                    let since = since.map(Box::new);
                     let record = TriggerRecord { unwatched_since: since, ..record.without_word_of_config() };
                     t.records.push(Record::Trigger(key.clone(), Some(Box::new(record))));
                 }
@@ -139,9 +140,11 @@ impl Controller {
         }
         for (tag, record) in &self.records.tags {
             let marked = |unwatched_since| Box::new(TagRecord { unwatched_since, ..(**record).clone() });
-            match fate(record.unwatched_since, tags.contains(tag), now.wall) {
+            match fate(record.unwatched_since.as_deref(), tags.contains(tag), now.wall) {
                 Fate::Stay => {}
-                Fate::Mark(since) => t.records.push(Record::Tag(tag.clone(), Some(marked(since)))),
+                Fate::Mark(since) => {
+                    t.records.push(Record::Tag(tag.clone(), Some(marked(since.map(Box::new)))));
+                }
                 Fate::Forget => t.records.push(Record::Tag(tag.clone(), None)),
             }
         }
@@ -197,11 +200,11 @@ enum Fate {
     Forget,
 }
 
-fn fate(unwatched: Option<Timestamp>, watched: bool, now: Timestamp) -> Fate {
+fn fate(unwatched: Option<&Timestamp>, watched: bool, now: Timestamp) -> Fate {
     match (unwatched, watched) {
         (Some(_), true) => Fate::Mark(None),
         (None, false) => Fate::Mark(Some(now)),
-        (Some(since), false) if now.duration_since(since).unsigned_abs() > REMEMBERED && now > since => {
+        (Some(since), false) if now.duration_since(*since).unsigned_abs() > REMEMBERED && now > *since => {
             Fate::Forget
         }
         (Some(_), false) | (None, true) => Fate::Stay,

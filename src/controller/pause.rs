@@ -85,7 +85,7 @@ impl Controller {
     /// What keeps `config` from building anything, whatever asks for it (F22).
     #[must_use]
     pub fn pause_of(&self, config: &ConfigKey) -> Option<&Pause> {
-        self.records.configs.get(config)?.pause.as_ref()
+        self.records.configs.get(config)?.pause.as_deref()
     }
 
     /// A person pauses something. Said again it takes the place of what was said before; but what is paused without an
@@ -115,10 +115,10 @@ impl Controller {
         }
         for key in &what.configs {
             let old = self.config_record(key);
-            let new = pause(old.pause.as_ref());
-            if old.pause.as_ref() != Some(&new) {
+            let new = pause(old.pause.as_deref());
+            if old.pause.as_deref() != Some(&new) {
                 t.notes.push(paused(key, None, &new));
-                let record = ConfigRecord { pause: Some(new), ..old };
+                let record = ConfigRecord { pause: Some(Box::new(new)), ..old };
                 t.records.push(Record::Config(key.clone(), Some(Box::new(record))));
             }
         }

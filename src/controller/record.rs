@@ -39,9 +39,9 @@ pub struct TagRecord {
     /// The digests it pointed to before, newest last, at most [`TagRecord::EARLIER`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Digest>,
-    /// When nothing watched it any more; it is forgotten 30 days later (D19).
+    /// When nothing watched it any more; it is forgotten 30 days later (D19). Boxed, as few have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unwatched_since: Option<Timestamp>,
+    pub unwatched_since: Option<Box<Timestamp>>,
 }
 
 /// What is known about a registry.
@@ -70,9 +70,9 @@ pub struct TriggerRecord {
     /// The `paused` that was last loaded: only a load that says otherwise is a word of the configuration (D20).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_in_config: bool,
-    /// When nothing watched it any more; it is forgotten 30 days later (D19).
+    /// When nothing watched it any more; it is forgotten 30 days later (D19). Boxed, as few have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unwatched_since: Option<Timestamp>,
+    pub unwatched_since: Option<Box<Timestamp>>,
 }
 
 /// A change that waits.
@@ -95,9 +95,9 @@ pub struct ConfigRecord {
     /// Builds in a row that ended Failed or Error.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures_in_row: u32,
-    /// What holds back all of its builds, whatever asks for them (D20).
+    /// What holds back all of its builds, whatever asks for them (D20). Boxed, as few have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
 }
 
 /// Where a config stands with the guard against a storm of first builds.

@@ -1,7 +1,7 @@
 //! What the controller must know of the configuration. `config` produces these; the controller owns the types.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,12 +55,12 @@ pub struct Strategy {
     pub from: TagRef,
     /// `from` as the configuration spells it.
     pub named: Arc<str>,
-    /// The command; `{name}` and its like are filled in when a build is made.
-    pub command: Vec<String>,
+    /// The command; `{name}` and its like are filled in when a build is made. Thousands of configs may share one.
+    pub command: Arc<[String]>,
     /// Additional environment, in the order written.
-    pub env: Vec<(String, String)>,
+    pub env: Box<[(String, String)]>,
     /// Where the command runs; the build's own directory if absent.
-    pub working_dir: Option<PathBuf>,
+    pub working_dir: Option<Box<Path>>,
 }
 
 /// An ImageChange trigger: a tag whose moves start a build.

@@ -1,6 +1,7 @@
 //! The build configs that the watches stand for.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,8 +155,8 @@ fn build_config(key: ConfigKey, watch: &Expanded<'_>, triggers: &[Trigger]) -> O
             from: first.tag.clone(),
             named: Arc::clone(&first.named),
             command: keys.value(|keys| &keys.run)?,
-            env: keys.entries(|keys| &keys.env),
-            working_dir: keys.value(|keys| &keys.working_dir),
+            env: keys.entries(|keys| &keys.env).into(),
+            working_dir: keys.value(|keys| &keys.working_dir).map(PathBuf::into_boxed_path),
         },
         triggers: triggers.to_vec(),
         run_policy: keys.value(|keys| &keys.run_policy).unwrap_or(RunPolicy::SerialLatestOnly),

@@ -96,7 +96,7 @@ fn a_watch_goes_before_its_template_and_that_before_the_defaults() {
     let attempts: Vec<u32> = configs.iter().map(|config| config.retry.attempts).collect();
     assert_eq!(attempts, [2, 2, 1]);
     assert!(configs.iter().all(|config| config.retry.backoff == Duration::from_secs(1)));
-    assert!(configs.iter().all(|config| config.strategy.command == ["from-defaults"]));
+    assert!(configs.iter().all(|config| *config.strategy.command == ["from-defaults"]));
     let paused: Vec<bool> = configs.iter().map(|config| config.triggers[0].paused).collect();
     assert_eq!(paused, [false, true, true]);
 }

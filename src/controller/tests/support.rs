@@ -90,8 +90,8 @@ pub(super) fn watch(name: &str, tags: &[&str]) -> BuildConfig {
         strategy: Strategy {
             from: tag(tags[0]),
             named: tags[0].into(),
-            command: vec!["make".to_owned(), "BASE={base_image}".to_owned()],
-            env: Vec::new(),
+            command: ["make".to_owned(), "BASE={base_image}".to_owned()].into(),
+            env: Box::default(),
             working_dir: None,
         },
         triggers: tags.iter().map(trigger).collect(),

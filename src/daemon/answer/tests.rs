@@ -135,8 +135,8 @@ fn config(key: &str, tags: &[&str]) -> BuildConfig {
     let strategy = Strategy {
         from: triggers[0].tag.clone(),
         named: triggers[0].named.clone(),
-        command: vec!["make".into(), "BASE={base_image}".into()],
-        env: vec![("TOKEN".into(), "hush".into())],
+        command: ["make".to_owned(), "BASE={base_image}".to_owned()].into(),
+        env: [("TOKEN".to_owned(), "hush".to_owned())].into(),
         working_dir: None,
     };
     BuildConfig {

@@ -194,7 +194,7 @@ fn what_is_stored_of_a_trigger_is_within_four_kilobytes_at_worst() {
             until: Some(instant),
         })),
         paused_in_config: true,
-        unwatched_since: Some(instant),
+        unwatched_since: Some(Box::new(instant)),
     };
     let length = serde_json::to_vec(&record).unwrap().len();
     assert!(length < 4096, "{length}");

@@ -1,5 +1,7 @@
 //! What a build is given: pinned references, and a command with its placeholders filled in (S13, invariant 2).
 
+use std::path::Path;
+
 use crate::controller::tests::support::*;
 use crate::controller::*;
 use crate::image::Children;
@@ -43,7 +45,7 @@ fn any_other_brace_stays_as_it_is() {
 fn what_was_filled_in_is_not_looked_at_again() {
     let mut config = watch("app", &["debian"]);
     config.key = ConfigKey::new("default", "{build}");
-    config.strategy.command = vec!["{name}".to_owned()];
+    config.strategy.command = ["{name}".to_owned()].into();
     let mut mind = Mind::start([config.clone()]);
     mind.see("debian", "A");
     let key = BuildKey { config: config.key, number: 1 };
@@ -54,7 +56,7 @@ fn what_was_filled_in_is_not_looked_at_again() {
 #[test]
 fn the_working_directory_is_filled_in_too() {
     let mut config = watch("app", &["debian"]);
-    config.strategy.working_dir = Some("/srv/{name}/{x}".into());
+    config.strategy.working_dir = Some(Path::new("/srv/{name}/{x}").into());
     let mut mind = Mind::start([config]);
     mind.see("debian", "A");
     assert_eq!(mind.spec("app-1").working_dir.as_deref(), Some("/srv/app/{x}".as_ref()));
@@ -63,7 +65,7 @@ fn the_working_directory_is_filled_in_too() {
 #[test]
 fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
     let mut config = watch("app", &["debian", "node"]);
-    config.strategy.env = vec![("K".to_owned(), "{name}".to_owned())];
+    config.strategy.env = [("K".to_owned(), "{name}".to_owned())].into();
     config.labels.insert("team".to_owned(), "pay".to_owned());
     let mut mind = Mind::start([config.clone()]);
     mind.see("debian", "A");
@@ -72,7 +74,7 @@ fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
     let spec = mind.spec("app-2");
     assert_eq!(
         (&spec.env, &spec.labels, spec.timeout),
-        (&config.strategy.env, &config.labels, config.timeout)
+        (&config.strategy.env.to_vec(), &config.labels, config.timeout)
     );
     assert_eq!(&*spec.base_image.reference, pinned("debian", "A"), "the other image is not substituted");
     let image = PinnedImage {
@@ -106,7 +108,7 @@ fn an_edit_of_the_config_changes_no_build_that_was_made() {
     mind.see("debian", "B");
     let before = mind.spec("app-2").clone();
     let mut edited = serial(watch("app", &["debian"]));
-    edited.strategy.command = vec!["false".to_owned()];
+    edited.strategy.command = ["false".to_owned()].into();
     mind.load([edited]);
     mind.complete("app-1");
     assert_eq!(mind.builds(), ["app-1 Complete", "app-2 Running"]);

@@ -15,3 +15,4 @@ pub mod runner;
 pub mod store;
 pub mod systemd;
 mod text;
+pub mod webhook;

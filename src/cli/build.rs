@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::output::Show;
 use super::style::{FIRES_ONCE, Style, harmless, tone};
 use super::{Exit, Global, builds, client};
-use crate::control::protocol::{self, Attempt, BuildDetail, BuildName, Image, Phase, Spec};
+use crate::control::protocol::{self, Attempt, BuildDetail, BuildName, Cause, Image, Phase, Spec};
 
 /// What to do with one build.
 #[derive(Debug, clap::Subcommand)]
@@ -171,11 +171,11 @@ impl List {
 
     fn spec(&mut self, spec: &Spec) {
         for cause in &spec.causes {
-            let old = cause.old_digest.as_ref().map(|old| format!(", was {old}")).unwrap_or_default();
-            self.add("image", &format!("{}{old}", image(&cause.image)));
-            self.add("tag", cause.image.tag.as_str());
+            self.cause(cause);
         }
-        self.add("base image", &image(&spec.base_image));
+        if let Some(base) = &spec.base_image {
+            self.add("base image", &image(base));
+        }
         let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
         self.add("command", &command.join(" "));
         if let Some(dir) = &spec.working_dir {
@@ -186,6 +186,20 @@ impl List {
         }
         for (key, value) in &spec.labels {
             self.add("label", &format!("{key}={value}"));
+        }
+    }
+
+    fn cause(&mut self, cause: &Cause) {
+        if let Some(of) = &cause.rebuild_of {
+            self.add("rebuild of", &of.to_string());
+        }
+        if let Some(hook) = &cause.hook {
+            self.add("webhook", hook);
+        }
+        if let Some(moved) = &cause.image {
+            let old = cause.old_digest.as_ref().map(|old| format!(", was {old}")).unwrap_or_default();
+            self.add("image", &format!("{}{old}", image(moved)));
+            self.add("tag", moved.tag.as_str());
         }
     }
 

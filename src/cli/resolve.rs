@@ -105,12 +105,12 @@ impl Found {
             Polled::Manifest(manifest) => {
                 Self { media_type: Some(manifest.media_type.clone()), ..Self::manifest(tag, manifest.digest) }
             }
-            Polled::V1(image_id) => Self {
+            other @ (Polled::V1(_) | Polled::Unasked) => Self {
                 image: tag.v1_reference(),
                 tag: tag.clone(),
                 digest: None,
                 media_type: None,
-                image_id: Some(image_id),
+                image_id: other.image_id(),
                 mutable: true,
                 fires_once: true,
                 platform: None,

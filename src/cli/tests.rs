@@ -70,7 +70,7 @@ fn paused() -> Pause {
 fn config(name: &str) -> Config {
     Config {
         build_config: ConfigKey::new("default", name),
-        tag: "debian".parse().unwrap(),
+        tag: Some("debian".parse().unwrap()),
         digest: Some(Digest::sha256_of(b"x")),
         image_id: None,
         mutable: false,
@@ -156,7 +156,13 @@ fn detail() -> BuildDetail {
         mutable: false,
     };
     let old_digest = Some(Digest::sha256_of(b"old"));
-    let cause = Cause { kind: "image-change".to_owned(), image: image.clone(), old_digest };
+    let cause = Cause {
+        kind: "image-change".to_owned(),
+        image: Some(image.clone()),
+        old_digest,
+        hook: None,
+        rebuild_of: None,
+    };
     BuildDetail {
         build: build("default/app-7"),
         run_policy: "Serial".to_owned(),
@@ -165,7 +171,7 @@ fn detail() -> BuildDetail {
         images: Vec::new(),
         spec: Some(Spec {
             causes: vec![cause],
-            base_image: image,
+            base_image: Some(image),
             command: vec!["make".to_owned(), "a b".to_owned(), "it's\n".to_owned()],
             working_dir: None,
             env: vec!["TOKEN".to_owned()],

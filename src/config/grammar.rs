@@ -75,11 +75,11 @@ pub(super) fn labels(node: Node, problems: &mut Problems) -> Option<Vec<(String,
 
 /// How the builds of one config follow one another.
 pub(super) fn run_policy(node: Node, problems: &mut Problems) -> Option<RunPolicy> {
-    if matches!(&node.value, Value::Text(text) if text == "Parallel") {
-        let fix = "write \"Serial\" or \"SerialLatestOnly\"";
-        return problems.wrong(&node.place, "is a policy that this version does not have", node.value, fix);
-    }
-    let choices = &[("Serial", RunPolicy::Serial), ("SerialLatestOnly", RunPolicy::SerialLatestOnly)];
+    let choices = &[
+        ("Serial", RunPolicy::Serial),
+        ("SerialLatestOnly", RunPolicy::SerialLatestOnly),
+        ("Parallel", RunPolicy::Parallel),
+    ];
     choice(choices)(node, problems)
 }
 

@@ -33,6 +33,7 @@ pub use reload::{Changes, Difference};
 use self::file::Document;
 use self::problem::Place;
 use crate::image::TagRef;
+use crate::webhook;
 use crate::{controller, daemon, logging, poll, registry};
 
 /// Everything that is configured, checked. Past this point nothing is optional or unchecked.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub daemon: daemon::Settings,
     /// `[log]`.
     pub log: logging::Settings,
+    /// `[webhook]`, and the hooks of build configs.
+    pub webhook: webhook::Settings,
 }
 
 /// A tag to poll.
@@ -57,6 +60,8 @@ pub struct WatchedTag {
     pub tag: TagRef,
     /// How often.
     pub interval: Duration,
+    /// It is looked at until that succeeds, and then only if somebody asks (`scheduled = false`, D8; a digest, F6).
+    pub once: bool,
 }
 
 /// What holds for one host.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Host, Settings};
-use crate::controller::{self, BuildConfig, ConfigKey, Strategy, Trigger};
+use crate::controller::{self, Base, BuildConfig, ConfigKey, Policy, Strategy, StreamTag, Trigger};
 use crate::image::TagRef;
 use crate::poll::Limits;
 use crate::{daemon, logging, registry};
@@ -100,42 +100,57 @@ fn keys<const N: usize>(same: [(&'static str, bool); N]) -> Keys {
 fn build_config(old: &&BuildConfig, new: &&BuildConfig) -> Keys {
     let BuildConfig {
         key: _,
-        strategy: Strategy { from, named, command, env, working_dir },
+        strategy: Strategy { kind, from: _, command, env, working_dir, options },
         triggers,
-        run_policy,
-        supersede,
-        on_first,
-        on_interrupt,
-        retry,
-        timeout,
-        history,
+        config_change,
+        paused,
+        policy,
+        source,
+        output,
+        last_version: _,
         labels,
     } = old;
-    let made_from = (from, named) == (&new.strategy.from, &new.strategy.named);
-    let images = triggers.iter().map(|trigger| (&trigger.tag, &trigger.named));
-    let same_images = images.eq(new.triggers.iter().map(|trigger| (&trigger.tag, &trigger.named)));
+    let Policy { run_policy, supersede, on_first, on_interrupt, retry, timeout, history } = &**policy;
+    let paused = *paused == new.paused && agree(triggers, &new.triggers, |trigger| &trigger.paused);
     keys([
-        ("images", made_from && same_images),
-        ("paused", agree(triggers, &new.triggers, |trigger| &trigger.paused)),
-        ("platforms", agree(triggers, &new.triggers, |trigger| &trigger.platforms)),
+        ("images", images(old).eq(images(new))),
+        ("paused", paused),
+        ("platforms", agree(triggers, &new.triggers, |trigger| &trigger.from.platforms)),
         ("run", *command == new.strategy.command),
+        ("strategy", (kind, options) == (&new.strategy.kind, &new.strategy.options)),
         ("env", *env == new.strategy.env),
         ("working_dir", *working_dir == new.strategy.working_dir),
-        ("run_policy", *run_policy == new.run_policy),
-        ("supersede", *supersede == new.supersede),
-        ("on_first", *on_first == new.on_first),
-        ("on_interrupt", *on_interrupt == new.on_interrupt),
-        ("retry", *retry == new.retry),
-        ("timeout", *timeout == new.timeout),
-        ("history", *history == new.history),
+        ("config_change", *config_change == new.config_change),
+        ("run_policy", *run_policy == new.policy.run_policy),
+        ("supersede", *supersede == new.policy.supersede),
+        ("on_first", *on_first == new.policy.on_first),
+        ("on_interrupt", *on_interrupt == new.policy.on_interrupt),
+        ("retry", *retry == new.policy.retry),
+        ("timeout", *timeout == new.policy.timeout),
+        ("history", *history == new.policy.history),
+        ("source", *source == new.source),
+        ("output", *output == new.output),
         ("labels", *labels == new.labels),
     ])
 }
 
+/// What a config is made from and what it watches, by what they are, what they are called and what builds are given.
+fn images(config: &BuildConfig) -> impl Iterator<Item = (&TagRef, &str, Option<&str>)> {
+    let base = config.strategy.from.iter().map(|base| match base {
+        Base::Tag(from) => what(from),
+        Base::Image { text, tag } => (tag, &**text, None),
+    });
+    base.chain(config.triggers.iter().map(|trigger| what(&trigger.from)))
+}
+
+fn what(from: &StreamTag) -> (&TagRef, &str, Option<&str>) {
+    (&from.tag, &from.named, from.given.as_deref())
+}
+
 /// Whether the triggers that are in both agree in one thing.
 fn agree<T: PartialEq>(old: &[Trigger], new: &[Trigger], what: impl Fn(&Trigger) -> &T) -> bool {
-    let new: HashMap<&TagRef, &T> = new.iter().map(|trigger| (&trigger.tag, what(trigger))).collect();
-    old.iter().all(|trigger| new.get(&trigger.tag).is_none_or(|new| *new == what(trigger)))
+    let new: HashMap<&TagRef, &T> = new.iter().map(|trigger| (&trigger.from.tag, what(trigger))).collect();
+    old.iter().all(|trigger| new.get(&trigger.from.tag).is_none_or(|new| *new == what(trigger)))
 }
 
 /// Every field is named here, so that none that is added is forgotten.

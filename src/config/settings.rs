@@ -18,6 +18,7 @@ use super::{Host, SecretFiles, Settings};
 use crate::controller;
 use crate::daemon::{self, OnLostState};
 use crate::logging::{self, BuildOutput, Format};
+use crate::webhook;
 
 /// Checks everything there is. What comes back is of use only if there were no errors.
 pub(super) fn check(
@@ -45,6 +46,7 @@ pub(super) fn check(
         },
         daemon: daemon(&document.daemon),
         log: log(&document.log),
+        webhook: webhook::Settings::default(),
     }
 }
 

@@ -78,7 +78,7 @@ impl Controller {
             Outcome::NotStarted(error) => Phase::Error(error.clone()),
         };
         let used = build.attempts.saturating_sub(build.interruptions);
-        match config.and_then(|config| wait_before(config.retry, used)) {
+        match config.and_then(|config| wait_before(config.policy.retry, used)) {
             Some(wait) if !(build.only_images() && self.newer_image_build(key).is_some()) => {
                 Phase::Pending { since: now.wall, wait }
             }
@@ -89,7 +89,7 @@ impl Controller {
     /// A build that may have run is run again under the same id (D3), unless that is pointless by now.
     fn after_interruption(&self, key: &BuildKey, build: &Build, config: Option<&BuildConfig>) -> Phase {
         let Some(config) = config else { return Phase::Cancelled(CancelReason::ConfigRemoved) };
-        if config.on_interrupt == OnInterrupt::Fail {
+        if config.policy.on_interrupt == OnInterrupt::Fail {
             return Phase::Error("interrupted, and on_interrupt is \"fail\"".into());
         }
         if build.interruptions >= INTERRUPTIONS {
@@ -97,8 +97,7 @@ impl Controller {
         }
         let requeued = Build { phase: Phase::New, ..build.clone() };
         let newer = self.newer_image_build(key);
-        let replaced = newer
-            .and_then(|(newer, build)| policy::replaced(&requeued, build.run_policy, build.supersede, newer));
+        let replaced = newer.and_then(|(newer, build)| policy::replaced(&requeued, newer, build));
         replaced.unwrap_or(Phase::New)
     }
 

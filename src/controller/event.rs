@@ -12,6 +12,7 @@ use super::key::{BuildKey, ConfigKey};
 use super::pause::{Pausable, PausedBy, ResumedBy};
 use super::record::{BuiltImage, CancelReason, Outcome, Phase, Record, Urgency};
 use super::settings::Settings;
+use super::start::{Rebuild, Start};
 use crate::image::{Digest, Found, ImageId, Platform, TagRef};
 
 /// The two clocks, read once by the driver.
@@ -60,6 +61,10 @@ pub enum Event {
     },
     /// An attempt is over.
     Ended(Ended),
+    /// A person or a webhook asks for a build.
+    Start(Box<Start>),
+    /// A person asks for an earlier build to be made again.
+    Rebuild(Box<Rebuild>),
     /// A person lets held first builds go.
     Release(Release),
     /// A person pauses triggers: their tags are looked at, and start nothing (S18).

@@ -13,7 +13,7 @@ use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRe
 use super::settings::{BuildConfig, OnFirst, Settings};
 use super::trigger::Look;
 use super::verdicts::Verdicts;
-use crate::image::TagRef;
+use crate::image::{Image, Polled, TagRef};
 
 /// How long a config that never built waits for the first look at each of its tags.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ impl Controller {
             }
         }
         self.load_triggers(settings, after_loss, now, t);
+        self.load_configs(settings, after_loss, now, t);
+        self.load_unasked(settings, now, t);
         self.remember_unwatched(settings, now, t);
         self.end_first_starts(settings, t);
         if !after_loss {
@@ -77,7 +79,8 @@ impl Controller {
 
     /// A config is held no more once its first images are recorded, as these settings say: nothing is left to release.
     fn end_first_starts(&self, settings: &Settings, t: &mut Transition) {
-        for config in settings.build_configs.iter().filter(|config| config.on_first == OnFirst::Record) {
+        for config in settings.build_configs.iter().filter(|config| config.policy.on_first == OnFirst::Record)
+        {
             let old = self.config_record(&config.key);
             if matches!(old.first_start, FirstStart::Held(_)) {
                 let record = ConfigRecord { first_start: FirstStart::None, ..old };
@@ -90,12 +93,15 @@ impl Controller {
     fn would_build_first(&self, config: &BuildConfig, now: Now) -> bool {
         let released = self.records.configs.get(&config.key).map(|record| record.first_start);
         let first = config.triggers.iter().any(|trigger| {
-            let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+            let key = TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() };
             let stored = self.records.triggers.get(&key);
             stored.is_none_or(|record| record.stored.is_none() && !record.record_next)
+                && trigger.last.is_none()
                 && !self.is_paused_by_load(&key, trigger, now)
         });
-        first && config.on_first == OnFirst::Build && released != Some(FirstStart::Released)
+        let first_image = first && config.policy.on_first == OnFirst::Build;
+        let first_build = config.config_change && !self.was_built(&config.key) && config.last_version == 0;
+        (first_image || first_build) && released != Some(FirstStart::Released)
     }
 
     /// What a load makes of what is stored about its triggers: they are watched, and paused if it says so anew.
@@ -104,17 +110,56 @@ impl Controller {
     fn load_triggers(&self, settings: &Settings, after_loss: bool, now: Now, t: &mut Transition) {
         for config in &settings.build_configs {
             for trigger in &config.triggers {
-                let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+                let key = TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() };
                 let mut record = self.with_word_of_config(&key, trigger, now, t);
                 if record.pause.is_none() {
                     record.pause = self.pause_to_join(&key, now, t).map(Box::new);
                 }
                 record.unwatched_since = None;
+                if record.stored.is_none() {
+                    record.stored = trigger.last.as_deref().cloned();
+                }
                 record.record_next |= after_loss && record.stored.is_none();
                 let old = self.records.triggers.get(&key).map(|old| &**old);
                 if old.unwrap_or(&TriggerRecord::default()) != &record {
                     t.records.push(Record::Trigger(key, Some(Box::new(record))));
                 }
+            }
+        }
+    }
+
+    /// What a load makes of what is stored about its configs: where their numbers go on, whether all of their builds are
+    /// paused, and, after a loss of state, that they were known before (D16).
+    fn load_configs(&self, settings: &Settings, after_loss: bool, now: Now, t: &mut Transition) {
+        for config in &settings.build_configs {
+            let mut record = self.config_with_word(config, now, t);
+            record.last_number = record.last_number.max(config.last_version);
+            record.config_known |= after_loss && config.config_change && !self.was_built(&config.key);
+            let old = self.records.configs.get(&config.key).map(|old| &**old);
+            if old.unwrap_or(&ConfigRecord::default()) != &record {
+                t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
+            }
+        }
+        // One that the configuration has no longer is told of anew if it has it again, whatever it says then.
+        let kept: BTreeSet<&ConfigKey> = settings.build_configs.iter().map(|config| &config.key).collect();
+        for (key, record) in self.records.configs.iter().filter(|(key, _)| !kept.contains(key)) {
+            let forgotten = record.without_word_of_config();
+            if forgotten != **record {
+                t.records.push(Record::Config(key.clone(), Some(Box::new(forgotten))));
+            }
+        }
+    }
+
+    /// Tags that no registry is asked about are known once they are written (F2).
+    fn load_unasked(&self, settings: &Settings, now: Now, t: &mut Transition) {
+        let tags = settings.build_configs.iter().flat_map(|config| config.stream_tags());
+        let unasked: BTreeSet<&TagRef> = tags.filter(|from| from.unasked).map(|from| &from.tag).collect();
+        for tag in unasked {
+            let observed = Image::new(Polled::Unasked, None);
+            if self.records.tags.get(tag).is_none_or(|record| record.observed != observed) {
+                let record =
+                    TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None };
+                t.records.push(Record::Tag(tag.clone(), Some(Box::new(record))));
             }
         }
     }
@@ -181,7 +226,7 @@ impl Controller {
         } else if self.dirty.is_empty() {
             self.schedule(now, t);
         } else {
-            let look = Look { controller: self, fresh: None, now };
+            let look = Look { controller: self, fresh: &[], now };
             let mut sum = Verdicts::default();
             for config in self.dirty.iter().filter_map(|key| self.config(key)) {
                 sum += look.evaluate(config, t);

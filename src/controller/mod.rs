@@ -9,14 +9,19 @@
 
 mod attempt;
 mod build;
+mod environment;
 mod event;
 mod key;
 mod load;
+mod make;
 mod pause;
 mod policy;
 mod record;
 mod records;
 mod settings;
+mod source;
+mod start;
+mod strategy;
 mod tag;
 mod trigger;
 mod verdicts;
@@ -29,6 +34,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use build::{BuildSpec, Cause, PLACEHOLDERS, PinnedImage};
+pub use environment::CUSTOM_BASE_IMAGE;
 pub use event::{
     AttemptRef, Effect, Ended, Event, Finished, HoldReason, Note, Now, Release, Transition, Volatile,
 };
@@ -41,8 +47,12 @@ pub use record::{
 };
 pub use records::Records;
 pub use settings::{
-    BuildConfig, History, OnFirst, OnInterrupt, Retry, RunPolicy, Settings, Strategy, Supersede, Trigger,
+    BuildConfig, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Settings, StreamTag, Supersede,
+    Trigger,
 };
+pub use source::{Git, HookKind, Person, Revision, Source};
+pub use start::{Origin, Rebuild, Start, StartRefused};
+pub use strategy::{Base, Strategy, StrategyKind, StrategyOptions};
 
 use crate::image::TagRef;
 
@@ -123,6 +133,8 @@ impl Controller {
             Event::Unresolved { tag, is_v2 } => self.unresolved(tag, *is_v2, now, t),
             Event::Accepted { build, attempt, handle } => self.accepted(build, *attempt, handle, t),
             Event::Ended(ended) => self.ended(ended, now, t),
+            Event::Start(start) => self.start(start, now, t),
+            Event::Rebuild(rebuild) => self.rebuild(rebuild, now, t),
             Event::Release(release) => self.release(release, t),
             Event::Pause { what, reason, until } => self.hold_back(what, reason.as_deref(), *until, now, t),
             Event::Resume(what) => self.let_go_on(what, ResumedBy::Command, t),

@@ -14,7 +14,7 @@ use super::event::{Note, Now, Transition, Volatile};
 use super::key::{ConfigKey, TriggerKey};
 use super::record::{ConfigRecord, Record, TriggerRecord};
 use super::records::Records;
-use super::settings::Trigger;
+use super::settings::{BuildConfig, Trigger};
 use crate::image::{Identity, TagRef};
 
 /// A word that holds something back until another word, or an instant, lets it go on.
@@ -186,6 +186,28 @@ impl Controller {
         TriggerRecord { pause, paused_in_config: trigger.paused, ..old }
     }
 
+    /// The record of a config with what a load says of all its builds. The same as at the last load says nothing.
+    pub(super) fn config_with_word(
+        &self,
+        config: &BuildConfig,
+        now: Now,
+        t: &mut Transition,
+    ) -> ConfigRecord {
+        let old = self.config_record(&config.key);
+        if old.paused_in_config == config.paused {
+            return old;
+        }
+        let since = old.pause.as_ref().map_or(now.wall, |pause| pause.since);
+        let pause = Pause { since, by: PausedBy::Config, reason: None, until: None };
+        let pause = config.paused.then(|| Box::new(pause));
+        match (&old.pause, &pause) {
+            (_, Some(pause)) => t.notes.push(paused(&config.key, None, pause)),
+            (Some(_), None) => t.notes.push(resumed(&config.key, None, ResumedBy::Config)),
+            (None, None) => {}
+        }
+        ConfigRecord { pause, paused_in_config: config.paused, ..old }
+    }
+
     /// The pause of a trigger that a load adds to a config of which a person paused every other one: that was a word
     /// about the config, however its tags are changed meanwhile (D20).
     pub(super) fn pause_to_join(&self, key: &TriggerKey, now: Now, t: &mut Transition) -> Option<Pause> {
@@ -199,7 +221,7 @@ impl Controller {
     fn shared_pause(&self, key: &TriggerKey, now: Now) -> Option<&Pause> {
         let old = self.config(&key.config).filter(|old| old.trigger(&key.tag).is_none())?;
         let said = |trigger: &Trigger| {
-            let key = TriggerKey { config: key.config.clone(), tag: trigger.tag.clone() };
+            let key = TriggerKey { config: key.config.clone(), tag: trigger.from.tag.clone() };
             let pause = self.records.triggers.get(&key)?.pause.as_deref()?;
             let lasts = pause.until.is_none_or(|until| until > now.wall);
             (lasts && pause.by == PausedBy::Command).then_some(pause)
@@ -242,6 +264,17 @@ impl TriggerRecord {
 impl TriggerRecord {
     /// The record of a trigger that the configuration no longer has: what it says if it has it again is a new word, be
     /// it the same. A person's word holds on.
+    pub(super) fn without_word_of_config(&self) -> Self {
+        let pause = self.pause.clone().filter(|pause| match pause.by {
+            PausedBy::Command => true,
+            PausedBy::Config => false,
+        });
+        Self { pause, paused_in_config: false, ..self.clone() }
+    }
+}
+
+impl ConfigRecord {
+    /// The same for the record of a build config.
     pub(super) fn without_word_of_config(&self) -> Self {
         let pause = self.pause.clone().filter(|pause| match pause.by {
             PausedBy::Command => true,

@@ -1,6 +1,6 @@
 //! The order of builds: what a newer one replaces, what may start next, what is kept once it ended.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,41 +9,29 @@ use super::Controller;
 use super::event::{AttemptRef, Effect, Ended, Note, Now, Transition};
 use super::key::{BuildKey, ConfigKey};
 use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record};
-use super::settings::{BuildConfig, History, RunPolicy, Supersede};
+use super::settings::{History, RunPolicy, Supersede};
 
-/// Takes out of the queue what the new build `newer` makes pointless.
-pub(super) fn make_room(
-    controller: &Controller,
-    config: &BuildConfig,
-    newer: &BuildKey,
-    now: Now,
-    t: &mut Transition,
-) {
-    for (key, build) in
-        controller.records.builds_of(&config.key).filter(|(_, build)| !build.phase.is_terminal())
-    {
-        if let Some(phase) = replaced(build, config.run_policy, config.supersede, newer) {
+/// Takes out of the queue what the new build `made` makes pointless.
+pub(super) fn make_room(controller: &Controller, key: &BuildKey, made: &Build, now: Now, t: &mut Transition) {
+    let builds = controller.records.builds_of(&key.config);
+    for (older, build) in builds.filter(|(_, build)| !build.phase.is_terminal()) {
+        if let Some(phase) = replaced(build, key, made) {
             if matches!(phase, Phase::Cancelled(_)) {
-                t.notes.push(Note::BuildSuperseded { build: key.clone(), by: newer.clone() });
+                t.notes.push(Note::BuildSuperseded { build: older.clone(), by: key.clone() });
             }
-            controller.finish(key, build.clone(), phase, now, None, t);
+            controller.finish(older, build.clone(), phase, now, None, t);
         }
     }
 }
 
 /// What becomes of a waiting build when `newer` is queued; `None` if it keeps its turn.
 ///
-/// Which builds a newer one replaces is the newer one's policy (F38). A build that only images caused and that waits
-/// for a retry ends as what it was, under every policy: the newer build has the newer images.
-pub(super) fn replaced(
-    build: &Build,
-    run_policy: RunPolicy,
-    supersede: Supersede,
-    newer: &BuildKey,
-) -> Option<Phase> {
+/// Which builds a newer one replaces is the newer one's policy (F38). A build that only images caused and that waits for a
+/// retry ends as what it was, under every policy, when images cause a newer one: that has the newer images.
+pub(super) fn replaced(build: &Build, newer: &BuildKey, made: &Build) -> Option<Phase> {
     match build.phase {
-        Phase::Pending { .. } if build.only_images() => Some(last_failure(build)),
-        Phase::New if run_policy == RunPolicy::SerialLatestOnly => match supersede {
+        Phase::Pending { .. } if build.only_images() && made.only_images() => Some(last_failure(build)),
+        Phase::New if made.run_policy == RunPolicy::SerialLatestOnly => match made.supersede {
             Supersede::Images if !build.only_images() => None,
             Supersede::Images | Supersede::All => {
                 Some(Phase::Cancelled(CancelReason::Superseded(newer.number)))
@@ -92,12 +80,10 @@ impl Controller {
         if self.draining || free == 0 {
             return Vec::new();
         }
-        let mut busy: HashSet<ConfigKey> = self.running().map(|(key, _)| key.config.clone()).collect();
         let mut queue: Vec<(&BuildKey, &Build)> =
             self.live_builds().filter(|(key, build)| self.is_ready(key, build, now)).collect();
         queue.sort_by_key(|(key, build)| (build.urgency, build.created, key.number));
-        // Both policies built so far run one build of a config at a time.
-        queue.retain(|(key, _)| self.is_next_of_config(key, now) && busy.insert(key.config.clone()));
+        queue.retain(|(key, build)| self.has_turn(key, build, now));
         queue.truncate(free);
         queue
     }
@@ -117,10 +103,23 @@ impl Controller {
         !waits && self.config(&key.config).is_some()
     }
 
-    /// Serial means number order (F38); a build that waits for a retry lets later ones pass.
-    fn is_next_of_config(&self, key: &BuildKey, now: Now) -> bool {
-        let ready = self.records.builds_of(&key.config).find(|(key, build)| self.is_ready(key, build, now));
-        ready.is_some_and(|(next, _)| next == key)
+    /// Whether it is the turn of a build among those of its config. Serial means number order, and alone (F38); a build that
+    /// waits for a retry lets later ones pass. Parallel builds start together once the next one is of them, but beside no
+    /// build of another policy.
+    fn has_turn(&self, key: &BuildKey, build: &Build, now: Now) -> bool {
+        let builds = || self.records.builds_of(&key.config);
+        let mut running = builds().filter(|(_, build)| build.phase == Phase::Running);
+        let Some((next, first)) = builds().find(|(key, build)| self.is_ready(key, build, now)) else {
+            return false;
+        };
+        match (first.run_policy, build.run_policy) {
+            (RunPolicy::Parallel, RunPolicy::Parallel) => {
+                running.all(|(_, build)| build.run_policy == RunPolicy::Parallel)
+            }
+            (RunPolicy::Serial | RunPolicy::SerialLatestOnly | RunPolicy::Parallel, _) => {
+                next == key && build.run_policy != RunPolicy::Parallel && running.next().is_none()
+            }
+        }
     }
 
     /// Ends a build, counts failures, and lets go of what its config no longer keeps. `ended` is the runner's word, if
@@ -148,7 +147,7 @@ impl Controller {
         build.ended = Some(now.wall);
         t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
         if let Some(config) = self.config(&key.config) {
-            self.prune(&key.config, config.history, t);
+            self.prune(&key.config, config.policy.history, t);
         }
     }
 

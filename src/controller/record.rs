@@ -95,6 +95,12 @@ pub struct ConfigRecord {
     /// Builds in a row that ended Failed or Error.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures_in_row: u32,
+    /// A ConfigChange trigger starts nothing any more: the state was lost, and nobody knows what was built (D16).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub config_known: bool,
+    /// The `paused` that was last loaded: only a load that says otherwise is a word of the configuration (D20).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused_in_config: bool,
     /// What holds back all of its builds, whatever asks for them (D20). Boxed, as few have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Box<Pause>>,
@@ -126,6 +132,9 @@ pub struct Build {
     pub supersede: Supersede,
     /// When it was made.
     pub created: Timestamp,
+    /// What who asked for it calls it: asked for again by that name, it is the same build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Box<str>>,
     /// When it reached a terminal phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
@@ -154,10 +163,14 @@ pub struct Build {
 pub enum Urgency {
     /// A person asked.
     Manual,
+    /// A person asked for an earlier build to be made again.
+    Rebuild,
     /// A webhook asked.
     Webhook,
     /// An image moved.
     ImageChange,
+    /// The config was never built.
+    ConfigChange,
     /// A trigger saw its tag for the first time.
     FirstSight,
 }
@@ -300,13 +313,15 @@ impl Build {
     pub const ATTEMPTS_KEPT: usize = 8;
     /// How many built images a record keeps.
     pub const IMAGES_KEPT: usize = 8;
+    /// How long the name may be that who asks for a build gives it, in bytes.
+    pub const LONGEST_KEY: usize = 128;
 
     /// Whether nothing but images brought it about.
     #[must_use]
     pub fn only_images(&self) -> bool {
         match self.urgency {
             Urgency::ImageChange | Urgency::FirstSight => true,
-            Urgency::Manual | Urgency::Webhook => false,
+            Urgency::Manual | Urgency::Rebuild | Urgency::Webhook | Urgency::ConfigChange => false,
         }
     }
 

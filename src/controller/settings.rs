@@ -1,14 +1,15 @@
 //! What the controller must know of the configuration. `config` produces these; the controller owns the types.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::key::ConfigKey;
-use crate::image::{Platforms, TagRef};
+use super::source::Source;
+use super::strategy::Strategy;
+use crate::image::{Identity, Image, Platforms, Polled, TagRef};
 
 /// Everything the controller decides by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,27 @@ pub struct BuildConfig {
     pub key: ConfigKey,
     /// How it is built.
     pub strategy: Strategy,
-    /// What starts a build; no two watch the same tag (D11).
+    /// The images whose moves start a build; no two watch the same tag (D11).
     pub triggers: Vec<Trigger>,
+    /// A ConfigChange trigger: its first build waits for no move of an image (F36).
+    pub config_change: bool,
+    /// Nothing of it is built, whatever asks for it (`build_config.paused`, F22).
+    pub paused: bool,
+    /// How its builds run. Thousands of configs may share one.
+    pub policy: Arc<Policy>,
+    /// Where its source code is, if it says so.
+    pub source: Option<Box<Source>>,
+    /// Where the built image goes, if it says so: a reference as written.
+    pub output: Option<Box<str>>,
+    /// The number of its last build elsewhere: its first one here is the next (an import with status). Mostly 0.
+    pub last_version: u64,
+    /// Free words for selecting, passed on to every build and event.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How the builds of a config follow one another, and what becomes of each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Policy {
     /// How its builds follow one another.
     pub run_policy: RunPolicy,
     /// What a newer build pushes out of the queue.
@@ -44,49 +64,49 @@ pub struct BuildConfig {
     pub timeout: Duration,
     /// How many finished builds are kept.
     pub history: History,
-    /// Free words for selecting, passed on to every build and event.
-    pub labels: BTreeMap<String, String>,
 }
 
-/// The Command strategy: run a command on the strategy's own image.
+/// A tag that is followed: what is polled, what it is called, and what builds are given of it. The strategy of a config
+/// and a trigger of it may share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strategy {
-    /// The tag the build is made from, which it gets pinned.
-    pub from: TagRef,
-    /// `from` as the configuration spells it.
+pub struct StreamTag {
+    /// The resolved tag: what is polled, and the key of what is stored.
+    pub tag: TagRef,
+    /// The tag as the configuration spells it: an image reference, or `ns/name:tag`.
     pub named: Arc<str>,
-    /// The command; `{name}` and its like are filled in when a build is made. Thousands of configs may share one.
-    pub command: Arc<[String]>,
-    /// Additional environment, in the order written.
-    pub env: Box<[(String, String)]>,
-    /// Where the command runs; the build's own directory if absent.
-    pub working_dir: Option<Box<Path>>,
+    /// The repository that builds are given in place of the tag's own: of a pull-through cache (`reference_prefix`), or of
+    /// the image stream (`reference_policy = "Local"`, F11). It is never compared (D21).
+    pub given: Option<Arc<str>>,
+    /// Which change of an index counts (D13).
+    pub platforms: Platforms,
+    /// It is taken as it is written, and no registry is asked (`reference = true`, F2).
+    pub unasked: bool,
 }
 
 /// An ImageChange trigger: a tag whose moves start a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// The resolved tag: what is polled, and the key of what is stored.
-    pub tag: TagRef,
-    /// The tag as the configuration spells it.
-    pub named: Arc<str>,
+    /// What it watches.
+    pub from: Arc<StreamTag>,
     /// Still polled and shown as pending, but starts nothing (S18).
     pub paused: bool,
-    /// Which change of an index counts (D13).
-    pub platforms: Platforms,
+    /// What it last started a build for elsewhere (an import with status): where nothing is stored, this is.
+    pub last: Option<Box<Identity>>,
 }
 
 /// How the builds of one config follow one another (F38).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunPolicy {
     /// One at a time, in number order, none left out.
     Serial,
     /// One at a time; a newer build takes the place of those still waiting.
     SerialLatestOnly,
+    /// All at once, but none beside one of another policy.
+    Parallel,
 }
 
 /// Which waiting builds a newer one of a [`RunPolicy::SerialLatestOnly`] config replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Supersede {
     /// Only those that nothing but images caused (D18).
@@ -96,7 +116,7 @@ pub enum Supersede {
 }
 
 /// What a trigger does with the first image it ever sees (D14).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnFirst {
     /// It fires.
     Build,
@@ -105,7 +125,7 @@ pub enum OnFirst {
 }
 
 /// What an interrupted build becomes (D3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnInterrupt {
     /// It runs again under the same build id.
     Retry,
@@ -114,7 +134,7 @@ pub enum OnInterrupt {
 }
 
 /// How often, and how far apart, a failing build is attempted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Retry {
     /// Runs in all, at least 1.
     pub attempts: u32,
@@ -123,7 +143,7 @@ pub struct Retry {
 }
 
 /// How many finished builds a config keeps; the last Complete one is always kept (D19).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History {
     /// Complete builds.
     pub successful: usize,
@@ -135,13 +155,43 @@ impl BuildConfig {
     /// The trigger that watches `tag`.
     #[must_use]
     pub fn trigger(&self, tag: &TagRef) -> Option<&Trigger> {
-        self.triggers.iter().find(|trigger| trigger.tag == *tag)
+        self.triggers.iter().find(|trigger| trigger.from.tag == *tag)
     }
 
     /// Every tag that it must know, each once: those of its triggers, and the one it is built from.
+    pub fn stream_tags(&self) -> impl Iterator<Item = &StreamTag> {
+        let from = self.strategy.stream_tag().filter(|from| self.trigger(&from.tag).is_none());
+        self.triggers.iter().map(|trigger| &*trigger.from).chain(from)
+    }
+
+    /// The tags of [`BuildConfig::stream_tags`].
     pub fn tags(&self) -> impl Iterator<Item = &TagRef> {
-        let from = Some(&self.strategy.from).filter(|from| self.trigger(from).is_none());
-        self.triggers.iter().map(|trigger| &trigger.tag).chain(from)
+        self.stream_tags().map(|from| &from.tag)
+    }
+}
+
+impl StreamTag {
+    /// What builds are given of `image`: an immutable reference (S13), or the tag itself where there is none (F2, F43).
+    #[must_use]
+    pub fn reference(&self, image: &Image) -> Box<str> {
+        match (&image.polled, self.platforms.digest(&image.identity)) {
+            (Polled::Manifest(_), Some(digest)) => {
+                format!("{}@{digest}", self.given.as_deref().unwrap_or_else(|| self.tag.name())).into()
+            }
+            (Polled::Manifest(_) | Polled::V1(_) | Polled::Unasked, _) => image.reference(&self.tag),
+        }
+    }
+}
+
+impl RunPolicy {
+    /// As the configuration spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serial => "Serial",
+            Self::SerialLatestOnly => "SerialLatestOnly",
+            Self::Parallel => "Parallel",
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a look at a tag means.
 
+use std::collections::BTreeSet;
+
 use super::Controller;
 use super::event::{Note, Now, Transition, Volatile};
+use super::key::ConfigKey;
 use super::record::{Record, RegistryRecord, TagRecord, TriggerRecord};
 use super::trigger::{Fresh, Look};
 use super::verdicts::Verdicts;
@@ -33,28 +36,22 @@ impl Controller {
         if nothing_new {
             return;
         }
+        let found = [(tag.clone(), found.clone())];
+        Finding::of(self, &found, now).tell(self, None, now, t);
+    }
+
+    /// What becomes of the record of a tag.
+    fn tag_record(&self, tag: &TagRef, found: &Found, now: Now) -> TagRecord {
+        let known = self.records.tags.get(tag).map(|known| &**known);
         let same = known.filter(|known| known.observed.polled.digest() == found.polled.digest());
         let children = found.children.as_ref().or_else(|| same?.observed.identity.children());
         let observed = Image::new(found.polled.clone(), children.cloned());
-        let record = match (same, known) {
+        match (same, known) {
             (Some(known), _) => TagRecord { observed, unwatched_since: None, ..known.clone() },
             (None, Some(known)) => known.moved_to(observed, now),
             (None, None) => {
                 TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None }
             }
-        };
-        let line = t.notes.len();
-        let look = Look { controller: self, fresh: Some(Fresh { tag, record: &record, found }), now };
-        let mut sum = Verdicts::default();
-        for config in self.configs_on(tag) {
-            sum += look.evaluate(config, t);
-        }
-        let news = news(tag, known, &record, &sum);
-        t.notes.splice(line..line, news.into_iter().chain(v1_news(tag, known, &record)));
-        sum.tell_missing(t);
-        self.teach_unwatched(tag, found, t);
-        if known != Some(&record) {
-            t.records.push(Record::Tag(tag.clone(), Some(Box::new(record))));
         }
     }
 
@@ -92,6 +89,51 @@ impl Controller {
 
     fn is_first_look(&self, tag: &TagRef) -> bool {
         self.patience.is_some() && !self.looked.contains(tag)
+    }
+}
+
+/// What looks at tags brought, all of it seen at once (D1).
+pub(super) struct Finding<'a> {
+    pub(super) fresh: Vec<Fresh<'a>>,
+}
+
+impl<'a> Finding<'a> {
+    pub(super) fn of(controller: &Controller, found: &'a [(TagRef, Found)], now: Now) -> Self {
+        let fresh = found.iter().map(|(tag, found)| {
+            let record = controller.tag_record(tag, found, now);
+            Fresh { tag, record, found }
+        });
+        Self { fresh: fresh.collect() }
+    }
+
+    /// Evaluates every config that one of the tags concerns, but for the one that was just built `asked`, and stores what
+    /// was found.
+    pub(super) fn tell(
+        &self,
+        controller: &'a Controller,
+        asked: Option<&ConfigKey>,
+        now: Now,
+        t: &mut Transition,
+    ) {
+        let look = Look { controller, fresh: &self.fresh, now };
+        let mut evaluated: BTreeSet<&ConfigKey> = asked.into_iter().collect();
+        for Fresh { tag, record, found } in &self.fresh {
+            let known = controller.records.tags.get(*tag).map(|known| &**known);
+            let line = t.notes.len();
+            let mut sum = Verdicts::default();
+            for config in controller.configs_on(tag) {
+                if evaluated.insert(&config.key) {
+                    sum += look.evaluate(config, t);
+                }
+            }
+            let news = news(tag, known, record, &sum);
+            t.notes.splice(line..line, news.into_iter().chain(v1_news(tag, known, record)));
+            sum.tell_missing(t);
+            controller.teach_unwatched(tag, found, t);
+            if known != Some(record) {
+                t.records.push(Record::Tag((*tag).clone(), Some(Box::new(record.clone()))));
+            }
+        }
     }
 }
 

@@ -1,35 +1,30 @@
-//! Whether a trigger fires, and what its firing makes.
+//! Whether a trigger fires. What its firing makes is in `make`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::build::{Fired, Firing};
+use super::Controller;
 use super::event::{HoldReason, Note, Now, Transition};
-use super::key::{BuildKey, TriggerKey};
-use super::record::{
-    Build, ConfigRecord, FirstStart, PendingChange, Phase, Record, TagRecord, TriggerRecord, Urgency,
-};
+use super::key::TriggerKey;
+use super::record::{FirstStart, PendingChange, Record, TagRecord, TriggerRecord};
 use super::settings::{BuildConfig, OnFirst, Trigger};
+use super::strategy::Base;
 use super::verdicts::Verdicts;
-use super::{Controller, policy};
 use crate::image::{Found, Identity, Image, Platform, TagRef};
 
 /// One look at the state: every trigger of a config, its causes and its strategy see the same images (D1).
 pub(super) struct Look<'a> {
     pub(super) controller: &'a Controller,
     /// What was just observed and is not stored yet.
-    pub(super) fresh: Option<Fresh<'a>>,
+    pub(super) fresh: &'a [Fresh<'a>],
     pub(super) now: Now,
 }
 
 /// What was just observed.
-#[derive(Clone, Copy)]
 pub(super) struct Fresh<'a> {
     pub(super) tag: &'a TagRef,
     /// What becomes of the tag.
-    pub(super) record: &'a TagRecord,
+    pub(super) record: TagRecord,
     /// What also tells of the indexes that triggers have stored.
     pub(super) found: &'a Found,
 }
@@ -45,14 +40,14 @@ enum Verdict {
 }
 
 /// A trigger whose tag was resolved, and what came of it.
-struct Weighed<'a> {
-    trigger: &'a Trigger,
-    key: TriggerKey,
-    image: &'a Image,
+pub(super) struct Weighed<'a> {
+    pub(super) trigger: &'a Trigger,
+    pub(super) key: TriggerKey,
+    pub(super) image: &'a Image,
     /// With what was just learned of the indexes in it, which is not stored yet.
-    stored: Option<Cow<'a, TriggerRecord>>,
+    pub(super) stored: Option<Cow<'a, TriggerRecord>>,
     /// Whether the image is another one than what is stored.
-    is_news: bool,
+    pub(super) is_news: bool,
     /// The platforms it is for that the image lacks.
     missing: Vec<Platform>,
     /// Whether it waits for the same platforms already, which was told then.
@@ -63,8 +58,7 @@ struct Weighed<'a> {
 impl<'a> Look<'a> {
     /// Evaluates every trigger of `config`; all that fire are one build (F14).
     pub(super) fn evaluate(&self, config: &'a Arc<BuildConfig>, t: &mut Transition) -> Verdicts {
-        let weighed: Vec<Weighed<'a>> =
-            config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect();
+        let weighed = self.weigh_all(config);
         let held = weighed.iter().any(Weighed::is_held_news);
         let mut verdicts = Verdicts::default();
         for weighed in &weighed {
@@ -76,27 +70,30 @@ impl<'a> Look<'a> {
                 verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
             }
         }
-        let base = self.image(&config.strategy.from);
-        match base.filter(|_| weighed.iter().any(|weighed| weighed.verdict == Verdict::Fire)) {
-            Some(base) => {
-                self.fire(config, base, &weighed, t);
-                verdicts.fired = 1;
+        let fires = weighed.iter().any(|weighed| weighed.verdict == Verdict::Fire);
+        if fires || self.is_first_build_due(config) {
+            self.fire(config, &weighed, t);
+            verdicts.fired = usize::from(fires);
+        } else {
+            for weighed in &weighed {
+                self.keep(config, weighed, t);
             }
-            None => {
-                for weighed in &weighed {
-                    self.keep(config, weighed, t);
-                }
-                verdicts.held = usize::from(held);
-            }
+            verdicts.held = usize::from(held);
         }
         verdicts
     }
 
-    fn fresh_on(&self, tag: &TagRef) -> Option<Fresh<'a>> {
-        self.fresh.filter(|fresh| fresh.tag == tag)
+    /// Every trigger of `config` whose tag was ever resolved.
+    pub(super) fn weigh_all(&self, config: &'a BuildConfig) -> Vec<Weighed<'a>> {
+        config.triggers.iter().filter_map(|trigger| self.weigh(config, trigger)).collect()
     }
 
-    fn image(&self, tag: &TagRef) -> Option<&'a Image> {
+    fn fresh_on(&self, tag: &TagRef) -> Option<&'a Fresh<'a>> {
+        self.fresh.iter().find(|fresh| fresh.tag == tag)
+    }
+
+    /// What `tag` points to, as far as is known.
+    pub(super) fn image(&self, tag: &TagRef) -> Option<&'a Image> {
         match self.fresh_on(tag) {
             Some(fresh) => Some(fresh.record.admitted()),
             None => self.controller.records.tags.get(tag).map(|record| record.admitted()),
@@ -111,18 +108,19 @@ impl<'a> Look<'a> {
 
     /// A trigger whose tag was never resolved weighs nothing and blocks no other (F14).
     fn weigh(&self, config: &BuildConfig, trigger: &'a Trigger) -> Option<Weighed<'a>> {
-        let image = self.image(&trigger.tag)?;
-        let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+        let image = self.image(&trigger.from.tag)?;
+        let key = TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() };
         let stored = self.stored(&key);
         let before = stored.as_ref().and_then(|record| record.stored.as_ref());
-        let is_news = before.is_none_or(|before| trigger.platforms.is_news(&image.identity, before));
-        let missing = trigger.platforms.missing_in(&image.identity);
+        let platforms = &trigger.from.platforms;
+        let is_news = before.is_none_or(|before| platforms.is_news(&image.identity, before));
+        let missing = platforms.missing_in(&image.identity);
         let told_missing = self.missing_before(&key, trigger).is_some_and(|before| before == missing);
         let verdict = match (is_news, missing.is_empty(), self.is_paused(config, trigger)) {
             (true, _, true) => Verdict::Hold(HoldReason::Paused),
             (false, _, true) | (false, true, false) => Verdict::Nothing,
             (_, false, false) => Verdict::Hold(HoldReason::PlatformMissing),
-            (true, true, false) if !trigger.platforms.is_answered_by(&image.identity) => {
+            (true, true, false) if !platforms.is_answered_by(&image.identity) => {
                 Verdict::Hold(HoldReason::PlatformsUnknown)
             }
             (true, true, false) => self.verdict(config, stored.as_deref()),
@@ -134,27 +132,47 @@ impl<'a> Look<'a> {
     fn verdict(&self, config: &BuildConfig, stored: Option<&TriggerRecord>) -> Verdict {
         let first = stored.is_none_or(|record| record.stored.is_none());
         let record_next = stored.is_some_and(|record| record.record_next);
-        if first && (record_next || config.on_first == OnFirst::Record) {
+        if first && (record_next || config.policy.on_first == OnFirst::Record) {
             Verdict::Record
         } else if first && self.first_start_held(config) {
             Verdict::Hold(HoldReason::FirstStart)
         } else if first && self.awaits_first_look(config) {
             Verdict::Hold(HoldReason::FirstLook)
-        } else if self.image(&config.strategy.from).is_none() {
+        } else if !self.is_base_known(config) {
             Verdict::Hold(HoldReason::StrategyUnresolved)
         } else {
             Verdict::Fire
         }
     }
 
+    /// Whether the config has a ConfigChange trigger that its first build waits for, and nothing else is waited for (F36).
+    fn is_first_build_due(&self, config: &BuildConfig) -> bool {
+        config.config_change
+            && !self.controller.was_built(&config.key)
+            && self.controller.pause_of(&config.key).is_none()
+            && !self.first_start_held(config)
+            && !self.awaits_first_look(config)
+            && self.is_base_known(config)
+    }
+
+    /// Whether what the strategy is made from can be pinned, or need not be.
+    pub(super) fn is_base_known(&self, config: &BuildConfig) -> bool {
+        match &config.strategy.from {
+            None | Some(Base::Image { .. }) => true,
+            Some(Base::Tag(from)) => {
+                self.image(&from.tag).is_some_and(|image| from.platforms.is_answered_by(&image.identity))
+            }
+        }
+    }
+
     /// What the image that waits at a trigger lacks, as far as that was known when it was stored.
     fn missing_before(&self, key: &TriggerKey, trigger: &Trigger) -> Option<Vec<Platform>> {
         let pending = self.controller.records.triggers.get(key)?.pending.as_ref()?;
-        Some(trigger.platforms.missing_in(&pending.identity))
+        Some(trigger.from.platforms.missing_in(&pending.identity))
     }
 
     fn is_paused(&self, config: &BuildConfig, trigger: &Trigger) -> bool {
-        self.controller.pause_on(&config.key, &trigger.tag).is_some()
+        self.controller.pause_on(&config.key, &trigger.from.tag).is_some()
     }
 
     fn first_start_held(&self, config: &BuildConfig) -> bool {
@@ -168,8 +186,8 @@ impl<'a> Look<'a> {
         let controller = self.controller;
         let is_fresh = |tag: &TagRef| self.fresh_on(tag).is_some();
         let unseen = |trigger: &Trigger| {
-            !is_fresh(&trigger.tag)
-                && !controller.looked.contains(&trigger.tag)
+            !is_fresh(&trigger.from.tag)
+                && !controller.looked.contains(&trigger.from.tag)
                 && !self.is_paused(config, trigger)
         };
         controller.patience.is_some() && config.triggers.iter().any(unseen)
@@ -203,7 +221,7 @@ impl<'a> Look<'a> {
         self.store(&weighed.key, new, t);
     }
 
-    fn store(&self, key: &TriggerKey, new: TriggerRecord, t: &mut Transition) {
+    pub(super) fn store(&self, key: &TriggerKey, new: TriggerRecord, t: &mut Transition) {
         let is_stored = match self.controller.records.triggers.get(key) {
             Some(stored) => **stored == new,
             None => new == TriggerRecord::default(),
@@ -212,99 +230,17 @@ impl<'a> Look<'a> {
             t.records.push(Record::Trigger(key.clone(), Some(Box::new(new))));
         }
     }
-
-    /// One build for all that fire. Every trigger of the config stores what it sees now, the held ones too (F17);
-    /// one whose tag is unresolved keeps what it had (D4).
-    fn fire(
-        &self,
-        config: &'a Arc<BuildConfig>,
-        base: &'a Image,
-        weighed: &[Weighed<'a>],
-        t: &mut Transition,
-    ) {
-        let causes = weighed.iter().filter(|weighed| weighed.is_cause()).map(Weighed::fired).collect();
-        let firing = Firing { config, base, causes };
-        let build = self.make(&firing, t);
-        for weighed in weighed {
-            let stored = match weighed.is_news {
-                true => Some(weighed.image.identity.clone()),
-                false => weighed.followed(),
-            };
-            // A build does not bring back a platform.
-            let pending = weighed.lacks_platform().then(|| weighed.pending(self.now));
-            let old = weighed.stored.as_deref().cloned().unwrap_or_default();
-            let new = TriggerRecord { pending, ..old.settled(stored) };
-            if weighed.is_news && !weighed.is_cause() {
-                t.notes.push(Note::TriggerSwallowed {
-                    config: config.key.clone(),
-                    build: build.clone(),
-                    tag: weighed.key.tag.clone(),
-                    digest: weighed.image.identity.digest().cloned(),
-                });
-            }
-            self.store(&weighed.key, new, t);
-        }
-        policy::make_room(self.controller, config, &build, self.now, t);
-    }
-
-    /// The build's number, record and spec; all in the transition that stores the triggers (invariant 1).
-    fn make(&self, firing: &Firing<'_>, t: &mut Transition) -> BuildKey {
-        let config = firing.config;
-        let old = self.controller.records.configs.get(&config.key).map(|record| (**record).clone());
-        let old = old.unwrap_or_default();
-        // A record may be missing after a loss of state; a number is used once all the same.
-        let known =
-            self.controller.records.builds_of(&config.key).next_back().map_or(0, |(key, _)| key.number);
-        let number = old.last_number.max(known) + 1;
-        let first_start = match old.first_start {
-            FirstStart::Held(_) => FirstStart::None,
-            other @ (FirstStart::None | FirstStart::Released) => other,
-        };
-        let record = ConfigRecord { last_number: number, first_start, ..old };
-        let key = BuildKey { config: config.key.clone(), number };
-        let id = Uuid::new_v5(&self.controller.store_id, key.to_string().as_bytes());
-        let first_sight = firing.causes.iter().all(|fired| fired.old.is_none());
-        let urgency = if first_sight { Urgency::FirstSight } else { Urgency::ImageChange };
-        for fired in &firing.causes {
-            t.notes.push(Note::TriggerFired {
-                config: config.key.clone(),
-                build: key.clone(),
-                tag: fired.key.tag.clone(),
-                digest: fired.image.identity.digest().cloned(),
-                old_digest: fired.old.as_ref().and_then(Identity::digest).cloned(),
-            });
-        }
-        t.notes.push(Note::BuildQueued { build: key.clone(), urgency });
-        t.specs.push(firing.spec(key.clone(), id, self.now.wall));
-        t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
-        let build = Build {
-            id,
-            urgency,
-            run_policy: config.run_policy,
-            supersede: config.supersede,
-            created: self.now.wall,
-            ended: None,
-            phase: Phase::New,
-            attempts: 0,
-            interruptions: 0,
-            cancel_asked: false,
-            history: Vec::new(),
-            images: Vec::new(),
-        };
-        t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
-        key
-    }
 }
 
 impl<'a> Weighed<'a> {
     /// Whether a build of its config is also for this trigger's sake. One that only awaits the first look at another
     /// tag need not wait for it once there is a build.
-    fn is_cause(&self) -> bool {
+    pub(super) fn is_cause(&self) -> bool {
         matches!(self.verdict, Verdict::Fire | Verdict::Hold(HoldReason::FirstLook))
     }
 
     /// Whether the image waits for a platform.
-    fn lacks_platform(&self) -> bool {
+    pub(super) fn lacks_platform(&self) -> bool {
         self.verdict == Verdict::Hold(HoldReason::PlatformMissing)
     }
 
@@ -319,12 +255,12 @@ impl<'a> Weighed<'a> {
         matches!(self.verdict, Verdict::Hold(_)) && !self.missing.is_empty()
     }
 
-    fn stored_identity(&self) -> Option<&Identity> {
+    pub(super) fn stored_identity(&self) -> Option<&Identity> {
         self.stored.as_ref().and_then(|record| record.stored.as_ref())
     }
 
     /// What is stored of an image that is no news.
-    fn followed(&self) -> Option<Identity> {
+    pub(super) fn followed(&self) -> Option<Identity> {
         self.stored_identity().map(|stored| match *stored == self.image.identity {
             true => stored.clone(),
             false => stored.followed_by(&self.image.identity),
@@ -332,7 +268,7 @@ impl<'a> Weighed<'a> {
     }
 
     /// The image as one that waits, since the first of those that do.
-    fn pending(&self, now: Now) -> Box<PendingChange> {
+    pub(super) fn pending(&self, now: Now) -> Box<PendingChange> {
         let before = self.stored.as_ref().and_then(|record| record.pending.as_ref());
         let since = before.map_or(now.wall, |pending| pending.since);
         Box::new(PendingChange { identity: self.image.identity.clone(), since })
@@ -341,18 +277,13 @@ impl<'a> Weighed<'a> {
     /// Whether the image is news to what is stored, and to the newest one that waits.
     fn is_newest_news(&self) -> bool {
         let is_news = |new: &Identity, old: Option<&Identity>| {
-            old.is_none_or(|old| self.trigger.platforms.is_news(new, old))
+            old.is_none_or(|old| self.trigger.from.platforms.is_news(new, old))
         };
         let pending = self.stored.as_ref().and_then(|record| record.pending.as_ref());
         let pending = pending.map(|pending| &pending.identity);
         // What waits only because it lacks a platform may be no news itself.
         let waits = pending.filter(|pending| is_news(pending, self.stored_identity()));
         is_news(&self.image.identity, waits.or_else(|| self.stored_identity()))
-    }
-
-    fn fired(&self) -> Fired<'a> {
-        let old = self.stored_identity().cloned();
-        Fired { key: self.key.clone(), named: &self.trigger.named, image: self.image, old }
     }
 }
 

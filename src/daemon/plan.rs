@@ -51,12 +51,12 @@ pub(super) fn change(
 
 fn plan(settings: &config::Settings, records: &Records, is_eager: impl Fn(&TagRef) -> bool) -> Plan {
     let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
-    for trigger in settings.controller.build_configs.iter().flat_map(|config| &config.triggers) {
-        let depth = depths.entry(&trigger.tag).or_default();
-        *depth = depth_of(&trigger.platforms).max(*depth);
+    for from in settings.controller.build_configs.iter().flat_map(|config| config.stream_tags()) {
+        let depth = depths.entry(&from.tag).or_default();
+        *depth = depth_of(&from.platforms).max(*depth);
     }
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
-    for config::WatchedTag { tag, interval } in &settings.tags {
+    for config::WatchedTag { tag, interval, once: _ } in &settings.tags {
         tags.entry(tag.host()).or_default().push(TagPlan {
             tag: tag.clone(),
             interval: *interval,
@@ -76,7 +76,7 @@ fn plan(settings: &config::Settings, records: &Records, is_eager: impl Fn(&TagRe
 fn triggers(settings: &config::Settings) -> impl Iterator<Item = TriggerKey> {
     settings.controller.build_configs.iter().flat_map(|config| {
         let key = |tag: &TagRef| TriggerKey { config: config.key.clone(), tag: tag.clone() };
-        config.triggers.iter().map(move |trigger| key(&trigger.tag))
+        config.triggers.iter().map(move |trigger| key(&trigger.from.tag))
     })
 }
 
@@ -89,7 +89,7 @@ fn depth_of(platforms: &Platforms) -> Depth {
     match platforms {
         Platforms::Index => Depth::Digest,
         Platforms::All => Depth::Moves,
-        Platforms::These(_) => Depth::Contents,
+        Platforms::These(_) | Platforms::Legacy(_) => Depth::Contents,
     }
 }
 

@@ -8,6 +8,8 @@ use crate::controller::{CancelReason, Failure, Outcome, Phase, Urgency};
 pub(super) fn cause(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Manual => "manual",
+        Urgency::Rebuild => "rebuild",
+        Urgency::ConfigChange => "config-change",
         Urgency::Webhook => "webhook",
         Urgency::ImageChange | Urgency::FirstSight => "image-change",
     }

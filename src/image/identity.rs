@@ -45,6 +45,8 @@ pub enum Polled {
     Manifest(Descriptor),
     /// An image id: the answer of a v1 registry. It tells nothing about whether the image moved (S27).
     V1(ImageId),
+    /// Nothing: the tag is taken as it is written, and no registry is asked (`reference = true`, F2).
+    Unasked,
 }
 
 /// What names a manifest (registries.md §0.1: all three parts are stored).
@@ -112,7 +114,7 @@ pub enum Identity {
     },
     /// A single manifest: it is its own digest.
     Digest(Digest),
-    /// A tag on a v1 registry, which has no immutable identity: always equal to itself (S26).
+    /// A tag that has no immutable identity, on a v1 registry or taken as it is written: always equal to itself (S26).
     V1Tag,
 }
 
@@ -121,7 +123,7 @@ impl Image {
     #[must_use]
     pub fn new(polled: Polled, children: Option<Children>) -> Self {
         let identity = match &polled {
-            Polled::V1(_) => Identity::V1Tag,
+            Polled::V1(_) | Polled::Unasked => Identity::V1Tag,
             Polled::Manifest(manifest) => {
                 let digest = manifest.digest.clone();
                 match manifest.is_index() {
@@ -139,6 +141,7 @@ impl Image {
     pub fn reference(&self, tag: &TagRef) -> Box<str> {
         match &self.polled {
             Polled::V1(_) => tag.v1_reference().into(),
+            Polled::Unasked => tag.as_str().into(),
             Polled::Manifest(manifest) => tag.pinned(&manifest.digest).into(),
         }
     }
@@ -150,7 +153,7 @@ impl Polled {
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Manifest(manifest) => Some(&manifest.digest),
-            Self::V1(_) => None,
+            Self::V1(_) | Self::Unasked => None,
         }
     }
 
@@ -158,7 +161,7 @@ impl Polled {
     #[must_use]
     pub fn image_id(&self) -> Option<ImageId> {
         match self {
-            Self::Manifest(_) => None,
+            Self::Manifest(_) | Self::Unasked => None,
             Self::V1(image_id) => Some(*image_id),
         }
     }

@@ -14,7 +14,7 @@ pub use digest::{Digest, DigestError};
 pub use identity::{Children, Descriptor, Earlier, Found, Identity, Image, MOST_CHILDREN, Polled, kept_of};
 pub use image_id::{ImageId, ImageIdError};
 pub use platform::{Platform, PlatformError};
-pub use platforms::Platforms;
+pub use platforms::{Legacy, Platforms};
 pub use reference::{ReferenceError, TagRef};
 
 #[cfg(test)]

@@ -12,6 +12,19 @@ pub enum Platforms {
     Index,
     /// That of one of these.
     These(Vec<Platform>),
+    /// That of the one image in the index that is for this host, which builds are then given (`Legacy`, F10).
+    Legacy(Box<Legacy>),
+}
+
+/// Which image of an index stands for the whole: the first of these that is there (F10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Legacy {
+    /// `prefer_os`.
+    pub os: Option<Box<str>>,
+    /// `prefer_arch`.
+    pub architecture: Option<Box<str>>,
+    /// The platform that basewatch itself runs on.
+    pub host: Platform,
 }
 
 impl Platforms {
@@ -25,6 +38,13 @@ impl Platforms {
                 (Some(new), Some(old)) => wanted.iter().any(|platform| changed(platform, new, old)),
                 (Some(_) | None, Some(_) | None) => new.moved_from(stored),
             },
+            // What is stored may also be the one image itself: so an import has it.
+            Self::Legacy(_) => match new {
+                Identity::V1Tag => false,
+                Identity::Index { .. } | Identity::Digest(_) => {
+                    new.digest() != stored.digest() && self.digest(new) != self.digest(stored)
+                }
+            },
         }
     }
 
@@ -32,9 +52,21 @@ impl Platforms {
     #[must_use]
     pub fn is_answered_by(&self, image: &Identity) -> bool {
         match (self, image) {
-            (Self::These(_), Identity::Index { children, .. }) => children.is_some(),
-            (Self::These(_), Identity::Digest(_) | Identity::V1Tag) | (Self::All | Self::Index, _) => true,
+            (Self::These(_) | Self::Legacy(_), Identity::Index { children, .. }) => children.is_some(),
+            (Self::These(_) | Self::Legacy(_), Identity::Digest(_) | Identity::V1Tag)
+            | (Self::All | Self::Index, _) => true,
         }
+    }
+
+    /// The digest that builds are given of `image`: the tag's own, but for the one image that stands for an index under
+    /// [`Platforms::Legacy`]. None on a v1 registry.
+    #[must_use]
+    pub fn digest<'a>(&self, image: &'a Identity) -> Option<&'a Digest> {
+        let one = match (self, image.children()) {
+            (Self::Legacy(legacy), Some(children)) => legacy.choose(children),
+            (Self::Legacy(_), None) | (Self::All | Self::Index | Self::These(_), _) => None,
+        };
+        one.or_else(|| image.digest())
     }
 
     /// The wanted platforms that `image` does not have. Of an image that nobody looked into none is known to be missing.
@@ -45,8 +77,28 @@ impl Platforms {
                 let is_missing = |platform: &&Platform| chosen(platform, children).is_empty();
                 wanted.iter().filter(is_missing).cloned().collect()
             }
-            (Self::These(_), None) | (Self::All | Self::Index, _) => Vec::new(),
+            (Self::These(_), None) | (Self::All | Self::Index | Self::Legacy(_), _) => Vec::new(),
         }
+    }
+}
+
+impl Legacy {
+    /// The image that stands for an index: what is preferred, else this host's own, else linux/amd64, else the first.
+    fn choose<'a>(&self, children: &'a Children) -> Option<&'a Digest> {
+        let is_preferred = |platform: &Platform| {
+            self.os.as_deref().is_none_or(|os| *os == *platform.os)
+                && self.architecture.as_deref().is_none_or(|wanted| *wanted == *platform.architecture)
+        };
+        let is_usual = |platform: &Platform| (&*platform.os, &*platform.architecture) == ("linux", "amd64");
+        let find = |wanted: &dyn Fn(&Platform) -> bool| {
+            children.iter().find(|(platform, _)| wanted(platform)).map(|(_, digest)| digest)
+        };
+        let preferred =
+            (self.os.is_some() || self.architecture.is_some()).then(|| find(&is_preferred)).flatten();
+        preferred
+            .or_else(|| find(&|platform| self.host.means(platform)))
+            .or_else(|| find(&is_usual))
+            .or_else(|| children.values().next())
     }
 }
 

@@ -14,7 +14,9 @@ use super::{Digest, plain};
 
 /// A tag in a registry, in its one normal spelling: `debian:12` is `docker.io/library/debian:12`.
 ///
-/// Hosts are names of the DNS, so `REG.example.com` is `reg.example.com`. This is what is watched and polled, and the key of what is stored (D11). Cloning costs a counter.
+/// Hosts are names of the DNS, so `REG.example.com` is `reg.example.com`. This is what is watched and polled, and the key
+/// of what is stored (D11). In place of a tag there may be a digest, `host/repository@sha256:…`: an image stream can have
+/// a tag that is pinned to one (F6). Cloning costs a counter.
 #[derive(Clone)]
 pub struct TagRef {
     text: Arc<str>,
@@ -57,10 +59,22 @@ impl TagRef {
         self.text.get(..usize::from(self.repository_end)).unwrap_or_default()
     }
 
-    /// `bookworm-slim`.
+    /// `bookworm-slim`; the digest, if it is pinned to one. A registry takes either in the same place.
     #[must_use]
     pub fn tag(&self) -> &str {
         self.text.get(usize::from(self.repository_end) + 1..).unwrap_or_default()
+    }
+
+    /// The digest that stands in place of a tag, if one does.
+    #[must_use]
+    pub fn pinned_digest(&self) -> Option<Digest> {
+        self.is_pinned().then(|| self.tag().parse().ok()).flatten()
+    }
+
+    /// Whether a digest stands in place of a tag, so that it can never move.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.text.as_bytes().get(usize::from(self.repository_end)) == Some(&b'@')
     }
 
     /// The whole, as printed and stored.
@@ -96,10 +110,29 @@ impl TagRef {
         format!("{}/{}:{}", self.host(), self.v1_repository(), self.tag())
     }
 
+    /// Parses an image that need not be one that can move: a digest may stand in place of the tag, or behind it.
+    ///
+    /// # Errors
+    /// If the grammar of references refuses it.
+    pub fn parse_image(text: &str) -> Result<Self, ReferenceError> {
+        let error = match text.parse() {
+            Err(ReferenceError::Pinned(_)) => ReferenceError::Invalid {
+                text: text.to_owned(),
+                reason: "its digest cannot be told from its tag".to_owned(),
+            },
+            parsed => return parsed,
+        };
+        let Some((name, digest)) = text.split_once('@') else { return Err(error) };
+        let digest: Digest = digest.parse().map_err(|_| error.clone())?;
+        // A tag in front of the digest says nothing.
+        let tag: Self = name.parse()?;
+        Self::from_normal(&tag.pinned(&digest)).ok_or(error)
+    }
+
     /// Splits a spelling that this type printed before; no grammar is run, so that opening a large state is quick.
     fn from_normal(text: &str) -> Option<Self> {
         let host_end = text.find('/')?;
-        let repository_end = text.rfind(':')?;
+        let repository_end = text.find('@').or_else(|| text.rfind(':'))?;
         let tag = text.get(repository_end + 1..)?;
         let wrong = host_end == 0 || repository_end <= host_end + 1 || tag.is_empty() || tag.contains('/');
         (!wrong).then_some(())?;

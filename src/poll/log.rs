@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::field::display;
 
 use super::Stretched;
 use super::condition::{Condition, News, Trouble};
 use super::ground::Host;
-use crate::image::{Found, Polled, TagRef};
+use crate::image::{Found, TagRef};
 
 /// A poll is over.
 pub(super) fn polled(tag: &TagRef, result: &Result<Found, Trouble>, elapsed: Duration) {
     let elapsed_ms = millis(elapsed);
     let registry = tag.host();
     match result {
-        Ok(Found { polled: Polled::Manifest(manifest), .. }) => {
-            let digest = &manifest.digest;
-            tracing::debug!(event = "polled", %tag, registry, %digest, elapsed_ms, "tag polled");
-        }
-        Ok(Found { polled: Polled::V1(image_id), .. }) => {
-            tracing::debug!(event = "polled", %tag, registry, %image_id, elapsed_ms, "tag polled");
+        Ok(Found { polled, .. }) => {
+            let (digest, image_id) = (polled.digest().map(display), polled.image_id().map(display));
+            tracing::debug!(event = "polled", %tag, registry, digest, image_id, elapsed_ms, "tag polled");
         }
         Err(Trouble { message, .. }) => {
             tracing::debug!(event = "polled", %tag, registry, error = message, elapsed_ms, "tag polled in vain");

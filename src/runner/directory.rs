@@ -13,7 +13,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::handle::Handle;
-use crate::controller::{BuildKey, BuildSpec, Cause, PinnedImage};
+use crate::controller::{
+    BuildKey, BuildSpec, Cause, PinnedImage, Revision, Source, StrategyKind, StrategyOptions,
+};
 
 /// A handle is much shorter.
 const HANDLE_LIMIT: u64 = 256;
@@ -42,7 +44,16 @@ struct BuildFile<'a> {
     attempt: u32,
     created: Timestamp,
     causes: &'a [Cause],
-    base_image: &'a PinnedImage,
+    strategy: StrategyKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<&'a StrategyOptions>,
+    base_image: Option<&'a PinnedImage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a Source>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<&'a Revision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a str>,
     command: &'a [String],
     working_dir: &'a Path,
     env_names: Vec<&'a str>,
@@ -134,7 +145,12 @@ impl<'a> BuildFile<'a> {
             attempt,
             created: spec.created,
             causes: &spec.causes,
-            base_image: &spec.base_image,
+            strategy: spec.strategy,
+            options: spec.options.as_deref(),
+            base_image: spec.base_image.as_ref(),
+            source: spec.source.as_deref(),
+            revision: spec.revision.as_deref(),
+            output: spec.output.as_deref(),
             command: &spec.command,
             working_dir: spec.working_dir.as_deref().unwrap_or(directory.path()),
             env_names: spec.env.iter().map(|(name, _)| name.as_str()).collect(),

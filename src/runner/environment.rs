@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::unistd::{AccessFlags, access};
 
 use super::directory::Directory;
-use crate::controller::{BuildSpec, Cause};
+use crate::controller::{BuildSpec, Cause, PinnedImage};
 use crate::image::Digest;
 
 /// What a build inherits of the daemon's own environment, where the daemon has it.
@@ -56,7 +56,9 @@ fn is_writable(home: &Path) -> bool {
 
 fn own(spec: &BuildSpec, attempt: u32) -> impl Iterator<Item = (&'static str, String)> {
     let config = &spec.build.config;
-    let (image, old_digest) = spec.main_image();
+    let (image, old_digest) = spec.main_image().unzip();
+    let base = spec.base_image.as_ref();
+    let reference = |image: Option<&PinnedImage>| image.map(|image| image.reference.to_string());
     let digest = |digest: Option<&Digest>| digest.map(ToString::to_string).unwrap_or_default();
     let labels: Vec<String> = spec.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     [
@@ -67,11 +69,11 @@ fn own(spec: &BuildSpec, attempt: u32) -> impl Iterator<Item = (&'static str, St
         ("BASEWATCH_BUILD_NUMBER", spec.build.number.to_string()),
         ("BASEWATCH_ATTEMPT", attempt.to_string()),
         ("BASEWATCH_CAUSE", spec.causes.first().map(Cause::name).unwrap_or_default().to_owned()),
-        ("BASEWATCH_BASE_IMAGE", spec.base_image.reference.to_string()),
-        ("BASEWATCH_IMAGE", image.reference.to_string()),
-        ("BASEWATCH_TAG", image.named.to_string()),
-        ("BASEWATCH_DIGEST", digest(image.digest.as_ref())),
-        ("BASEWATCH_OLD_DIGEST", digest(old_digest)),
+        ("BASEWATCH_BASE_IMAGE", reference(base).unwrap_or_default()),
+        ("BASEWATCH_IMAGE", reference(image).unwrap_or_default()),
+        ("BASEWATCH_TAG", image.map(|image| image.named.to_string()).unwrap_or_default()),
+        ("BASEWATCH_DIGEST", digest(image.and_then(|image| image.digest.as_ref()))),
+        ("BASEWATCH_OLD_DIGEST", digest(old_digest.flatten())),
         ("BASEWATCH_LABELS", labels.join("\n")),
     ]
     .into_iter()

@@ -19,7 +19,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("poll", &["image", "registry"]),
     ("store", &["controller", "failpoint"]),
     ("runner", &["controller", "image", "logging", "failpoint"]),
-    ("config", &["image", "controller", "registry", "poll", "daemon", "logging"]),
+    ("config", &["image", "controller", "registry", "poll", "daemon", "logging", "webhook"]),
+    ("webhook", &["controller", "control"]),
     ("control", &["controller", "image"]),
     ("cli", &["config", "control", "daemon", "image", "logging", "registry", "systemd"]),
     (
@@ -36,6 +37,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "runner",
             "store",
             "systemd",
+            "webhook",
         ],
     ),
 ];

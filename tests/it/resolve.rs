@@ -84,7 +84,9 @@ impl Asker {
             .expect("each exchange has a bound of its own")?;
         match found.polled {
             Polled::Manifest(manifest) => Ok(manifest),
-            Polled::V1(image_id) => panic!("{tag} is an image of a v1 registry: {image_id}"),
+            other @ (Polled::V1(_) | Polled::Unasked) => {
+                panic!("{tag} is no image of a v2 registry: {other:?}")
+            }
         }
     }
 

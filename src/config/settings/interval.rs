@@ -38,7 +38,7 @@ impl<'a> Intervals<'a> {
     pub(super) fn add(&mut self, watch: &Expanded<'a>, triggers: &[Trigger], problems: &mut Problems) {
         let own = watch.keys.own(|keys| &keys.interval);
         let default = watch.keys.get(|keys| &keys.interval);
-        for tag in triggers.iter().map(|trigger| &trigger.tag) {
+        for tag in triggers.iter().map(|trigger| &trigger.from.tag) {
             let host = self.hosts.get(tag.host()).and_then(|configured| configured.interval);
             let wanted = shorter(own, host).or(default);
             if let Some(interval) = wanted {
@@ -51,7 +51,7 @@ impl<'a> Intervals<'a> {
     }
 
     pub(super) fn into_tags(self) -> Vec<WatchedTag> {
-        self.shortest.into_iter().map(|(tag, interval)| WatchedTag { tag, interval }).collect()
+        self.shortest.into_iter().map(|(tag, interval)| WatchedTag { tag, interval, once: false }).collect()
     }
 
     fn warn_if_short(&mut self, interval: &'a At<Duration>, host: &str, problems: &mut Problems) {

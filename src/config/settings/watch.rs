@@ -1,6 +1,6 @@
 //! The build configs that the watches stand for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use super::super::grammar::is_label;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::section::At;
 use crate::controller::{
-    BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Retry, RunPolicy, Strategy, Supersede, Trigger,
+    Base, BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Strategy,
+    StrategyKind, StreamTag, Supersede, Trigger,
 };
-use crate::image::{ReferenceError, TagRef};
+use crate::image::{Platforms, ReferenceError, TagRef};
 
 /// What every build config of a watch keeps of its ended builds.
 const HISTORY: History = History { successful: 20, failed: 20 };
@@ -22,16 +23,23 @@ pub(super) struct Watches<'a> {
     namespace: &'a str,
     images: Images<'a>,
     places: HashMap<ConfigKey, &'a Place>,
+    policies: HashSet<Arc<Policy>>,
     build_configs: Vec<Arc<BuildConfig>>,
 }
 
 /// Every distinct text that was written for an image, parsed once: many watches name the same few.
 #[derive(Default)]
-struct Images<'a>(HashMap<&'a str, Result<(TagRef, Arc<str>), ReferenceError>>);
+struct Images<'a>(HashMap<&'a str, Result<Vec<Arc<StreamTag>>, ReferenceError>>);
 
 impl<'a> Watches<'a> {
     pub(super) fn new(namespace: &'a str) -> Self {
-        Self { namespace, images: Images::default(), places: HashMap::new(), build_configs: Vec::new() }
+        Self {
+            namespace,
+            images: Images::default(),
+            places: HashMap::new(),
+            policies: HashSet::new(),
+            build_configs: Vec::new(),
+        }
     }
 
     /// A trigger for each tag of a watch, the strategy's own first; empty if one of them cannot be used.
@@ -41,17 +49,14 @@ impl<'a> Watches<'a> {
         let mut triggers: Vec<(Trigger, &Place)> = Vec::new();
         let mut refused = false;
         for image in &watch.images {
-            let Some((tag, named)) = self.images.parse(image, problems) else {
+            let Some(from) = self.images.parse(image, &platforms, problems) else {
                 refused = true;
                 continue;
             };
             // What is stored belongs to the tag, so two triggers on it would be one in two minds (D11).
-            match triggers.iter().find(|(trigger, _)| trigger.tag == tag) {
-                Some((_, first)) => problems.push(same_tag(image, &tag, first)),
-                None => {
-                    let platforms = platforms.clone();
-                    triggers.push((Trigger { tag, named, paused, platforms }, &image.place));
-                }
+            match triggers.iter().find(|(trigger, _)| trigger.from.tag == from.tag) {
+                Some((_, first)) => problems.push(same_tag(image, &from.tag, first)),
+                None => triggers.push((Trigger { from, paused, last: None }, &image.place)),
             }
         }
         if refused {
@@ -68,7 +73,7 @@ impl<'a> Watches<'a> {
         }
         for name in &watch.names {
             let key = self.key(*name, watch, triggers, problems);
-            let config = key.and_then(|key| build_config(key, watch, triggers));
+            let config = key.and_then(|key| self.build_config(key, watch, triggers));
             self.build_configs.extend(config.map(Arc::new));
         }
     }
@@ -89,7 +94,7 @@ impl<'a> Watches<'a> {
             Some(name) => (name.value.clone(), &name.place),
             None => {
                 let image = watch.images.first()?;
-                (default_name(&triggers.first()?.tag, image, problems)?, &image.place)
+                (default_name(&triggers.first()?.from.tag, image, problems)?, &image.place)
             }
         };
         let key = ConfigKey::new(self.namespace, &name);
@@ -100,18 +105,65 @@ impl<'a> Watches<'a> {
         self.places.insert(key.clone(), place);
         Some(key)
     }
+
+    /// The build config of that name; `None` if what it needs was refused.
+    fn build_config(
+        &mut self,
+        key: ConfigKey,
+        watch: &Expanded<'_>,
+        triggers: &[Trigger],
+    ) -> Option<BuildConfig> {
+        let keys = &watch.keys;
+        let first = triggers.first()?;
+        Some(BuildConfig {
+            key,
+            strategy: Strategy {
+                kind: StrategyKind::Command,
+                from: Some(Base::Tag(Arc::clone(&first.from))),
+                command: keys.value(|keys| &keys.run)?,
+                env: keys.entries(|keys| &keys.env).into(),
+                working_dir: keys.value(|keys| &keys.working_dir).map(PathBuf::into_boxed_path),
+                options: None,
+            },
+            triggers: triggers.to_vec(),
+            config_change: false,
+            paused: false,
+            policy: self.shared(policy(watch)),
+            source: None,
+            output: None,
+            last_version: 0,
+            labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
+        })
+    }
+
+    fn shared(&mut self, policy: Policy) -> Arc<Policy> {
+        if let Some(known) = self.policies.get(&policy) {
+            return Arc::clone(known);
+        }
+        let policy = Arc::new(policy);
+        self.policies.insert(Arc::clone(&policy));
+        policy
+    }
 }
 
 impl<'a> Images<'a> {
-    fn parse(&mut self, image: &'a At<String>, problems: &mut Problems) -> Option<(TagRef, Arc<str>)> {
+    fn parse(
+        &mut self,
+        image: &'a At<String>,
+        platforms: &Platforms,
+        problems: &mut Problems,
+    ) -> Option<Arc<StreamTag>> {
         let text = image.value.as_str();
-        let parsed = self.0.entry(text).or_insert_with(|| {
-            let tag: TagRef = text.parse()?;
-            let named = tag.named(text);
-            Ok((tag, named))
-        });
+        let parsed = self.0.entry(text).or_insert_with(|| Ok(vec![Arc::new(watched(text)?)]));
         let (message, fix) = match parsed {
-            Ok(parsed) => return Some(parsed.clone()),
+            Ok(parsed) => {
+                if let Some(known) = parsed.iter().find(|known| known.platforms == *platforms) {
+                    return Some(Arc::clone(known));
+                }
+                let other = StreamTag { platforms: platforms.clone(), ..(**parsed.first()?).clone() };
+                parsed.push(Arc::new(other));
+                return parsed.last().map(Arc::clone);
+            }
             Err(ReferenceError::Invalid { reason, .. }) => {
                 (format!("is not an image reference: {reason}"), "write it as host/repository:tag")
             }
@@ -122,6 +174,12 @@ impl<'a> Images<'a> {
         };
         problems.wrong(&image.place, message, format!("\"{text}\""), fix)
     }
+}
+
+fn watched(text: &str) -> Result<StreamTag, ReferenceError> {
+    let tag: TagRef = text.parse()?;
+    let named = tag.named(text);
+    Ok(StreamTag { tag, named, given: None, platforms: Platforms::default(), unasked: false })
 }
 
 /// The last part of the repository, `.` and `_` made `-`.
@@ -145,20 +203,9 @@ fn same_tag(image: &At<String>, tag: &TagRef, first: &Place) -> Problem {
     Problem::warning(&image.place, message, "delete it").with_value(format!("\"{}\"", image.value))
 }
 
-/// The build config of that name; `None` if what it needs was refused.
-fn build_config(key: ConfigKey, watch: &Expanded<'_>, triggers: &[Trigger]) -> Option<BuildConfig> {
+fn policy(watch: &Expanded<'_>) -> Policy {
     let keys = &watch.keys;
-    let first = triggers.first()?;
-    Some(BuildConfig {
-        key,
-        strategy: Strategy {
-            from: first.tag.clone(),
-            named: Arc::clone(&first.named),
-            command: keys.value(|keys| &keys.run)?,
-            env: keys.entries(|keys| &keys.env).into(),
-            working_dir: keys.value(|keys| &keys.working_dir).map(PathBuf::into_boxed_path),
-        },
-        triggers: triggers.to_vec(),
+    Policy {
         run_policy: keys.value(|keys| &keys.run_policy).unwrap_or(RunPolicy::SerialLatestOnly),
         supersede: keys.value(|keys| &keys.supersede).unwrap_or(Supersede::Images),
         on_first: keys.value(|keys| &keys.on_first).unwrap_or(OnFirst::Build),
@@ -169,6 +216,5 @@ fn build_config(key: ConfigKey, watch: &Expanded<'_>, triggers: &[Trigger]) -> O
         },
         timeout: keys.value(|keys| &keys.timeout).unwrap_or(Duration::from_hours(1)),
         history: HISTORY,
-        labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
-    })
+    }
 }

@@ -48,11 +48,6 @@ fn a_wrong_value_is_told_with_what_to_write() {
             "main.toml:5: watch[0].run-policy: unknown key; did you mean `run_policy`?",
         ),
         (
-            "run_policy = \"Parallel\"",
-            "main.toml:5: watch[0].run_policy: is a policy that this version does not have (\"Parallel\"); \
-             write \"Serial\" or \"SerialLatestOnly\"",
-        ),
-        (
             "run_policy = \"serial\"",
             "main.toml:5: watch[0].run_policy: is not a choice here (\"serial\"); did you mean \"Serial\"?",
         ),

@@ -12,17 +12,17 @@ use crate::image::Platforms;
 fn a_watch_without_more_has_the_defaults_of_the_short_form() {
     let config = &build_configs("[[watch]]\nimage = \"debian:12\"\nrun = [\"make\"]\n")[0];
     assert_eq!(config.key.as_str(), "default/debian");
-    assert_eq!(config.strategy.from.as_str(), "docker.io/library/debian:12");
-    assert_eq!(&*config.strategy.named, "debian:12");
-    assert_eq!(config.run_policy, RunPolicy::SerialLatestOnly);
-    assert_eq!(config.supersede, Supersede::Images);
-    assert_eq!(config.on_first, OnFirst::Build);
-    assert_eq!(config.on_interrupt, OnInterrupt::Retry);
-    assert_eq!(config.retry, Retry { attempts: 3, backoff: Duration::from_mins(5) });
-    assert_eq!(config.timeout, Duration::from_hours(1));
-    assert_eq!(config.history, History { successful: 20, failed: 20 });
+    assert_eq!(config.strategy.tag().unwrap().as_str(), "docker.io/library/debian:12");
+    assert_eq!(&*config.strategy.stream_tag().unwrap().named, "debian:12");
+    assert_eq!(config.policy.run_policy, RunPolicy::SerialLatestOnly);
+    assert_eq!(config.policy.supersede, Supersede::Images);
+    assert_eq!(config.policy.on_first, OnFirst::Build);
+    assert_eq!(config.policy.on_interrupt, OnInterrupt::Retry);
+    assert_eq!(config.policy.retry, Retry { attempts: 3, backoff: Duration::from_mins(5) });
+    assert_eq!(config.policy.timeout, Duration::from_hours(1));
+    assert_eq!(config.policy.history, History { successful: 20, failed: 20 });
     assert!(!config.triggers[0].paused);
-    assert_eq!(config.triggers[0].platforms, Platforms::All);
+    assert_eq!(config.triggers[0].from.platforms, Platforms::All);
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn platforms_hold_for_every_trigger_of_a_watch_and_come_from_the_nearest_layer()
         "#,
     );
     let listed = Platforms::These(vec!["linux/amd64".parse().unwrap(), "linux/arm".parse().unwrap()]);
-    assert!(configs[0].triggers.iter().all(|trigger| trigger.platforms == listed));
+    assert!(configs[0].triggers.iter().all(|trigger| trigger.from.platforms == listed));
     assert_eq!(configs[0].triggers.len(), 2);
-    assert_eq!(configs[1].triggers[0].platforms, Platforms::Index);
-    assert_eq!(configs[2].triggers[0].platforms, Platforms::All);
+    assert_eq!(configs[1].triggers[0].from.platforms, Platforms::Index);
+    assert_eq!(configs[2].triggers[0].from.platforms, Platforms::All);
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn a_watch_goes_before_its_template_and_that_before_the_defaults() {
     assert_eq!(env(0), "A=defaults B=template C=watch D=watch ");
     assert_eq!(env(1), "A=defaults B=template C=template ");
     assert_eq!(env(2), "A=defaults B=defaults C=defaults ");
-    let minutes: Vec<u64> = configs.iter().map(|config| config.timeout.as_secs() / 60).collect();
+    let minutes: Vec<u64> = configs.iter().map(|config| config.policy.timeout.as_secs() / 60).collect();
     assert_eq!(minutes, [3, 2, 1]);
-    let attempts: Vec<u32> = configs.iter().map(|config| config.retry.attempts).collect();
+    let attempts: Vec<u32> = configs.iter().map(|config| config.policy.retry.attempts).collect();
     assert_eq!(attempts, [2, 2, 1]);
-    assert!(configs.iter().all(|config| config.retry.backoff == Duration::from_secs(1)));
+    assert!(configs.iter().all(|config| config.policy.retry.backoff == Duration::from_secs(1)));
     assert!(configs.iter().all(|config| *config.strategy.command == ["from-defaults"]));
     let paused: Vec<bool> = configs.iter().map(|config| config.triggers[0].paused).collect();
     assert_eq!(paused, [false, true, true]);
@@ -109,8 +109,8 @@ fn each_name_is_a_build_config_and_each_image_a_trigger() {
     let keys: Vec<&str> = configs.iter().map(|config| config.key.as_str()).collect();
     assert_eq!(keys, ["default/a", "default/b"]);
     for config in &configs {
-        assert_eq!(config.strategy.from.as_str(), "docker.io/library/alpine:3");
-        let tags: Vec<&str> = config.triggers.iter().map(|trigger| trigger.tag.as_str()).collect();
+        assert_eq!(config.strategy.tag().unwrap().as_str(), "docker.io/library/alpine:3");
+        let tags: Vec<&str> = config.triggers.iter().map(|trigger| trigger.from.tag.as_str()).collect();
         assert_eq!(tags, ["docker.io/library/alpine:3", "docker.io/library/golang:1"]);
     }
 }
@@ -177,6 +177,6 @@ fn five_thousand_watches_become_as_many_build_configs_on_a_few_tags() {
     let configs = &loaded.settings.controller.build_configs;
     assert_eq!((configs.len(), loaded.warnings.len()), (5_000, 0));
     assert_eq!((loaded.settings.tags.len(), loaded.settings.registries.len()), (100, 10));
-    let named = |position: usize| &configs[position].strategy.named;
+    let named = |position: usize| &configs[position].strategy.stream_tag().unwrap().named;
     assert!(Arc::ptr_eq(named(7), named(4_907)), "one text for one image");
 }

@@ -83,7 +83,7 @@ pub struct BuildDetail {
     /// In short.
     #[serde(flatten)]
     pub build: Build,
-    /// `Serial` or `SerialLatestOnly`, as it was when the build was made.
+    /// `Serial`, `SerialLatestOnly` or `Parallel`, as it was when the build was made.
     pub run_policy: String,
     /// How many attempts were cut off through no fault of the build.
     pub interruptions: u32,
@@ -125,8 +125,9 @@ pub struct BuiltImage {
 pub struct Spec {
     /// What brought it about.
     pub causes: Vec<Cause>,
-    /// The image it is made from.
-    pub base_image: Image,
+    /// The image it is made from, if the strategy names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<Image>,
     /// The command, filled in.
     pub command: Vec<String>,
     /// Where it runs; its own directory if absent.
@@ -143,14 +144,21 @@ pub struct Spec {
 /// Why a build was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// `image-change`.
+    /// `image-change`, `webhook`, `manual`, `config-change` or `rebuild`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The image that moved.
-    pub image: Image,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
     /// What was there before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_digest: Option<Digest>,
+    /// Whose webhook it was: `Generic`, `GitHub`, `GitLab` or `Bitbucket`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
+    /// The build that is made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild_of: Option<BuildKey>,
 }
 
 /// An image at one moment.

@@ -37,8 +37,9 @@ pub enum ConfigFilter {
 pub struct Config {
     /// `namespace/name`.
     pub build_config: ConfigKey,
-    /// The tag it is built from, in its normal spelling.
-    pub tag: TagRef,
+    /// The tag it is built from, in its normal spelling; none if its strategy names no image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<TagRef>,
     /// What that points to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,

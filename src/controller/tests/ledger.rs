@@ -73,18 +73,18 @@ impl Ledger {
 
     /// Whether nothing that `trigger` is for has changed since it settled something.
     pub(super) fn is_settled(&self, config: &ConfigKey, trigger: &Trigger, newest: &Digest) -> bool {
-        let key = TriggerKey { config: config.clone(), tag: trigger.tag.clone() };
+        let key = TriggerKey { config: config.clone(), tag: trigger.from.tag.clone() };
         let settled = self.settled.get(&key).unwrap_or_else(|| panic!("{key} settled nothing"));
         let children = self.indexes.get(newest);
         let digest = settled.digest.as_ref();
         digest.is_some_and(|digest| {
-            !is_news(&trigger.platforms, (newest, children), (digest, settled.most.as_ref()))
+            !is_news(&trigger.from.platforms, (newest, children), (digest, settled.most.as_ref()))
         })
     }
 
     /// Whether an index lacks a platform that `trigger` is for.
     pub(super) fn is_lacking(&self, trigger: &Trigger, newest: &Digest) -> bool {
-        let Platforms::These(wanted) = &trigger.platforms else { return false };
+        let Platforms::These(wanted) = &trigger.from.platforms else { return false };
         self.indexes
             .get(newest)
             .is_some_and(|index| wanted.iter().any(|platform| !index.contains_key(platform)))
@@ -155,13 +155,14 @@ impl Ledger {
     fn check_spec(&mut self, spec: &BuildSpec, unread: &BTreeSet<TriggerKey>, settings: &Settings) {
         let key = &spec.build;
         let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
-        self.check_pinned(&spec.base_image);
-        assert_eq!(spec.base_image.tag, config.strategy.from);
-        assert_eq!(spec.command[1], format!("BASE={}", spec.base_image.reference));
-        let place = |tag: &TagRef| config.triggers.iter().position(|trigger| trigger.tag == *tag).unwrap();
+        self.check_pinned(spec.base());
+        assert_eq!(spec.base().tag, *config.strategy.tag().unwrap());
+        assert_eq!(spec.command[1], format!("BASE={}", spec.base().reference));
+        let place =
+            |tag: &TagRef| config.triggers.iter().position(|trigger| trigger.from.tag == *tag).unwrap();
         let mut places = Vec::new();
         for cause in &spec.causes {
-            let Cause::ImageChange { image, old_digest } = cause;
+            let Cause::ImageChange { image, old_digest } = cause else { continue };
             self.check_pinned(image);
             let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
             assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
@@ -177,7 +178,7 @@ impl Ledger {
             if let (Some(new), Some(settled)) = (image.digest.as_ref(), read)
                 && let Some(digest) = &settled.digest
             {
-                let platforms = &config.trigger(&image.tag).unwrap().platforms;
+                let platforms = &config.trigger(&image.tag).unwrap().from.platforms;
                 let old = (digest, settled.least.as_ref());
                 let news = is_news(platforms, (new, self.indexes.get(new)), old);
                 assert!(news, "{trigger} fires for nothing that it is for");
@@ -186,7 +187,7 @@ impl Ledger {
         }
         assert!(!places.is_empty() && places.is_sorted_by(|a, b| a < b), "{key} has its causes out of order");
         for trigger in &config.triggers {
-            self.settle(&key.config, &trigger.tag, Some(key));
+            self.settle(&key.config, &trigger.from.tag, Some(key));
         }
     }
 
@@ -247,7 +248,7 @@ impl Ledger {
             }
             let was = settled.digest.as_ref().unwrap_or_else(|| panic!("{key} leaves v1 and does not fire"));
             let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
-            let platforms = &config.trigger(&key.tag).unwrap().platforms;
+            let platforms = &config.trigger(&key.tag).unwrap().from.platforms;
             let new = self.indexes.get(digest);
             let old = (was, settled.most.as_ref());
             assert!(!is_news(platforms, (digest, new), old), "{key} goes along with what is news to it");
@@ -323,5 +324,6 @@ fn is_news(
             let there = wanted.iter().filter_map(|platform| Some((platform, new.get(platform)?)));
             there.into_iter().any(|(platform, digest)| old.get(platform) != Some(digest))
         }
+        Platforms::Legacy(_) => panic!("no config here is of one platform"),
     }
 }

@@ -96,15 +96,14 @@ fn some_settings(bits: u16) -> Settings {
             _ => on(&these(&["linux/amd64", "linux/arm64"]), config),
         };
         let config = if bit(3 + number) { paused(config, &[TAGS[number]]) } else { config };
-        BuildConfig {
-            run_policy: if bit(6) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
-            supersede: if bit(7) { Supersede::All } else { Supersede::Images },
-            on_first: if bit(8 + number) { OnFirst::Record } else { OnFirst::Build },
-            on_interrupt: if bit(11) { OnInterrupt::Fail } else { OnInterrupt::Retry },
-            retry: Retry { attempts: 1 + u32::from(bits) % 3, backoff: MINUTE },
-            history: History { successful: usize::from(bits) % 3, failed: usize::from(bits) % 2 },
-            ..config
-        }
+        with(config, |policy| {
+            policy.run_policy = if bit(6) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly };
+            policy.supersede = if bit(7) { Supersede::All } else { Supersede::Images };
+            policy.on_first = if bit(8 + number) { OnFirst::Record } else { OnFirst::Build };
+            policy.on_interrupt = if bit(11) { OnInterrupt::Fail } else { OnInterrupt::Retry };
+            policy.retry = Retry { attempts: 1 + u32::from(bits) % 3, backoff: MINUTE };
+            policy.history = History { successful: usize::from(bits) % 3, failed: usize::from(bits) % 2 };
+        })
     };
     let there = (0..3).filter(|number| !bit(*number));
     Settings {

@@ -79,37 +79,56 @@ pub(super) fn build(name: &str) -> BuildKey {
 
 /// A `[[watch]]` of these tags with the defaults of a watch; the first is what it builds from.
 pub(super) fn watch(name: &str, tags: &[&str]) -> BuildConfig {
-    let trigger = |name: &&str| Trigger {
-        tag: tag(name),
-        named: (*name).into(),
-        paused: false,
-        platforms: Platforms::All,
+    let follow = |name: &&str| {
+        Arc::new(StreamTag {
+            tag: tag(name),
+            named: (*name).into(),
+            given: None,
+            platforms: Platforms::All,
+            unasked: false,
+        })
     };
+    let triggers: Vec<Trigger> =
+        tags.iter().map(|name| Trigger { from: follow(name), paused: false, last: None }).collect();
     BuildConfig {
         key: app(name),
         strategy: Strategy {
-            from: tag(tags[0]),
-            named: tags[0].into(),
+            kind: StrategyKind::Command,
+            from: Some(Base::Tag(Arc::clone(&triggers[0].from))),
             command: ["make".to_owned(), "BASE={base_image}".to_owned()].into(),
             env: Box::default(),
             working_dir: None,
+            options: None,
         },
-        triggers: tags.iter().map(trigger).collect(),
-        run_policy: RunPolicy::SerialLatestOnly,
-        supersede: Supersede::Images,
-        on_first: OnFirst::Build,
-        on_interrupt: OnInterrupt::Retry,
-        retry: Retry { attempts: 3, backoff: 5 * MINUTE },
-        timeout: 60 * MINUTE,
-        history: History { successful: 20, failed: 20 },
+        triggers,
+        config_change: false,
+        paused: false,
+        policy: Arc::new(Policy {
+            run_policy: RunPolicy::SerialLatestOnly,
+            supersede: Supersede::Images,
+            on_first: OnFirst::Build,
+            on_interrupt: OnInterrupt::Retry,
+            retry: Retry { attempts: 3, backoff: 5 * MINUTE },
+            timeout: 60 * MINUTE,
+            history: History { successful: 20, failed: 20 },
+        }),
+        source: None,
+        output: None,
+        last_version: 0,
         labels: BTreeMap::new(),
     }
+}
+
+/// `config` with another policy.
+pub(super) fn with(mut config: BuildConfig, change: impl FnOnce(&mut Policy)) -> BuildConfig {
+    change(Arc::make_mut(&mut config.policy));
+    config
 }
 
 /// `config` with its triggers on `tags` paused.
 pub(super) fn paused(mut config: BuildConfig, tags: &[&str]) -> BuildConfig {
     for trigger in &mut config.triggers {
-        trigger.paused |= tags.contains(&&*trigger.named);
+        trigger.paused |= tags.contains(&&*trigger.from.named);
     }
     config
 }
@@ -117,7 +136,7 @@ pub(super) fn paused(mut config: BuildConfig, tags: &[&str]) -> BuildConfig {
 /// `config` with every trigger for these platforms.
 pub(super) fn on(platforms: &Platforms, mut config: BuildConfig) -> BuildConfig {
     for trigger in &mut config.triggers {
-        trigger.platforms = platforms.clone();
+        Arc::make_mut(&mut trigger.from).platforms = platforms.clone();
     }
     config
 }
@@ -133,7 +152,7 @@ pub(super) fn pausable(config: &str, on: &[&str]) -> Pausable {
 }
 
 pub(super) fn serial(config: BuildConfig) -> BuildConfig {
-    BuildConfig { run_policy: RunPolicy::Serial, ..config }
+    with(config, |policy| policy.run_policy = RunPolicy::Serial)
 }
 
 /// Room for ten builds, and no guard against a storm of first builds.
@@ -153,6 +172,7 @@ pub(super) fn new_build(name: &str, urgency: Urgency, created: Timestamp) -> Bui
         run_policy: RunPolicy::SerialLatestOnly,
         supersede: Supersede::Images,
         created,
+        key: None,
         ended: None,
         phase: Phase::New,
         attempts: 0,
@@ -343,7 +363,7 @@ impl Mind {
         let causes = self.spec(name).causes.iter();
         causes
             .map(|cause| {
-                let Cause::ImageChange { image, .. } = cause;
+                let Cause::ImageChange { image, .. } = cause else { panic!("{cause:?}") };
                 (&*image.named, image.digest.clone().unwrap())
             })
             .collect()
@@ -376,4 +396,11 @@ pub(super) fn finished(notes: &[Note]) -> Vec<String> {
         Some(format!("{} {}", finished.build.name(), finished.phase.name()))
     };
     notes.iter().filter_map(line).collect()
+}
+
+impl BuildSpec {
+    /// The strategy's own image, which it must have.
+    pub(super) fn base(&self) -> &PinnedImage {
+        self.base_image.as_ref().unwrap()
+    }
 }

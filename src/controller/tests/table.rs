@@ -97,11 +97,16 @@ fn verdict_by_the_book(row: &Row) -> Verdict {
 impl Row {
     fn config(&self) -> BuildConfig {
         let config = watch("app", &["lib", "other"]);
-        let config = BuildConfig {
-            strategy: Strategy { from: tag("base"), named: "base".into(), ..config.strategy.clone() },
-            on_first: self.on_first,
-            ..config
-        };
+        let config = with(
+            BuildConfig {
+                strategy: Strategy {
+                    from: watch("base", &["base"]).strategy.from,
+                    ..config.strategy.clone()
+                },
+                ..config
+            },
+            |policy| policy.on_first = self.on_first,
+        );
         let config = on(&these(&["linux/arm64"]), config);
         match self.pause {
             Pause::Config | Pause::Resumed => paused(config, &["lib"]),
@@ -115,7 +120,8 @@ impl Row {
     }
 
     fn records(&self) -> Records {
-        let mut mind = Mind::start([BuildConfig { on_first: OnFirst::Record, ..watch("seen", &["base"]) }]);
+        let mut mind =
+            Mind::start([with(watch("seen", &["base"]), |policy| policy.on_first = OnFirst::Record)]);
         if self.base == Base::Resolved {
             mind.see("base", "A");
         }
@@ -248,7 +254,7 @@ const LATEST_ALL: (RunPolicy, Supersede) = (RunPolicy::SerialLatestOnly, Superse
 
 fn phase_by_the_book(end: &Ending) -> &'static str {
     let replaced = match (end.newer, end.policy.0, end.policy.1, end.by) {
-        (false, _, _, _) | (true, RunPolicy::Serial, _, _) => false,
+        (false, _, _, _) | (true, RunPolicy::Serial | RunPolicy::Parallel, _, _) => false,
         (true, RunPolicy::SerialLatestOnly, Supersede::Images, by) => by == By::Image,
         (true, RunPolicy::SerialLatestOnly, Supersede::All, _) => true,
     };
@@ -302,13 +308,12 @@ impl Ending {
 
     fn config(&self) -> BuildConfig {
         let name = if self.config_there { "app" } else { "another" };
-        BuildConfig {
-            run_policy: self.policy.0,
-            supersede: self.policy.1,
-            on_interrupt: self.on_interrupt,
-            retry: Retry { attempts: if self.retries_left { 4 } else { 3 }, backoff: MINUTE },
-            ..watch(name, &["base"])
-        }
+        with(watch(name, &["base"]), |policy| {
+            policy.run_policy = self.policy.0;
+            policy.supersede = self.policy.1;
+            policy.on_interrupt = self.on_interrupt;
+            policy.retry = Retry { attempts: if self.retries_left { 4 } else { 3 }, backoff: MINUTE };
+        })
     }
 }
 
@@ -370,7 +375,7 @@ fn a_newer_build_makes_of_an_older_one_what_the_table_says() {
         by in [By::Image, By::Person],
         policy in [SERIAL, LATEST, LATEST_ALL]
         => {
-            let config = BuildConfig { run_policy: policy.0, supersede: policy.1, ..watch("app", &["base"]) };
+            let config = with(watch("app", &["base"]), |own| (own.run_policy, own.supersede) = policy);
             let mut mind = Mind::over(Records::default(), Settings { max_builds: 0, ..settings([config]) });
             let urgency = if by == By::Image { Urgency::ImageChange } else { Urgency::Manual };
             let mut older = new_build("app-1", urgency, now);

@@ -37,7 +37,7 @@ impl Words {
         self.triggers.retain(|key, _| has(key) || !self.configured.contains(key));
         for config in &settings.build_configs {
             for trigger in &config.triggers {
-                let key = TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+                let key = TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() };
                 let is_new = !before.contains(&key);
                 let before = self.loaded.insert(key.clone(), trigger.paused).unwrap_or(false);
                 match (before, trigger.paused) {

@@ -9,9 +9,7 @@ use super::super::words;
 use super::name::{find_build, find_config_with_builds};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
-use crate::controller::{
-    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage, RunPolicy,
-};
+use crate::controller::{Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage};
 use crate::runner;
 
 /// How many builds one answer holds: enough to read, and to keep the daemon's other work waiting no longer.
@@ -65,10 +63,7 @@ pub fn build(
     let images = build.images.iter();
     Ok(protocol::BuildDetail {
         build: summary(key, build),
-        run_policy: match build.run_policy {
-            RunPolicy::Serial => "Serial".to_owned(),
-            RunPolicy::SerialLatestOnly => "SerialLatestOnly".to_owned(),
-        },
+        run_policy: build.run_policy.as_str().to_owned(),
         interruptions: build.interruptions,
         history: build.history.iter().map(attempt).collect(),
         images: images
@@ -131,7 +126,7 @@ fn attempt(attempt: &Attempt) -> protocol::Attempt {
 fn given(spec: &BuildSpec) -> protocol::Spec {
     protocol::Spec {
         causes: spec.causes.iter().map(cause).collect(),
-        base_image: image(&spec.base_image),
+        base_image: spec.base_image.as_ref().map(image),
         command: spec.command.clone(),
         working_dir: spec.working_dir.clone(),
         env: spec.env.iter().map(|(name, _)| name.clone()).collect(),
@@ -141,12 +136,15 @@ fn given(spec: &BuildSpec) -> protocol::Spec {
 }
 
 fn cause(cause: &Cause) -> protocol::Cause {
+    let kind = cause.name().to_owned();
+    let bare = protocol::Cause { kind, image: None, old_digest: None, hook: None, rebuild_of: None };
     match cause {
-        Cause::ImageChange { image: new, old_digest } => protocol::Cause {
-            kind: cause.name().to_owned(),
-            image: image(new),
-            old_digest: old_digest.clone(),
-        },
+        Cause::ImageChange { image: new, old_digest } => {
+            protocol::Cause { image: Some(image(new)), old_digest: old_digest.clone(), ..bare }
+        }
+        Cause::Webhook { hook } => protocol::Cause { hook: Some(hook.as_str().to_owned()), ..bare },
+        Cause::Rebuild { of } => protocol::Cause { rebuild_of: Some(of.clone()), ..bare },
+        Cause::Manual | Cause::ConfigChange => bare,
     }
 }
 

@@ -45,9 +45,9 @@ pub fn holds(controller: &Controller, config: &BuildConfig) -> Vec<Held> {
         Some(FirstStart::None | FirstStart::Released) | None => None,
     };
     let triggers = config.triggers.iter().filter_map(|trigger| {
-        let pending = stored(controller, config, &trigger.tag)?.pending.as_ref()?;
+        let pending = stored(controller, config, &trigger.from.tag)?.pending.as_ref()?;
         let reason = why_pending(controller, config, trigger)?;
-        let held = held(config, Some(trigger.tag.clone()), reason, pending.since);
+        let held = held(config, Some(trigger.from.tag.clone()), reason, pending.since);
         match reason {
             HoldReason::PlatformMissing => Some(Held { missing: missing(controller, trigger), ..held }),
             HoldReason::Paused
@@ -83,11 +83,12 @@ pub fn check_release(controller: &Controller, query: &ReleaseQuery) -> Result<Re
 
 fn describe(controller: &Controller, config: &BuildConfig) -> Config {
     let records = controller.records();
-    let image = records.tags.get(&config.strategy.from).map(|tag| tag.admitted());
+    let tag = config.strategy.tag();
+    let image = tag.and_then(|tag| records.tags.get(tag)).map(|tag| tag.admitted());
     let of = |build: Option<(&BuildKey, &Build)>| build.map(|(key, build)| summary(key, build));
     Config {
         build_config: config.key.clone(),
-        tag: config.strategy.from.clone(),
+        tag: tag.cloned(),
         digest: image.and_then(|image| image.identity.digest().cloned()),
         image_id: image.and_then(|image| image.polled.image_id()),
         mutable: image.is_some_and(|image| image.identity == Identity::V1Tag),
@@ -109,11 +110,11 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
 }
 
 fn describe_trigger(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> protocol::Trigger {
-    let record = stored(controller, config, &trigger.tag);
-    let found = controller.records().tags.get(&trigger.tag);
-    let pause = controller.pause_on(&config.key, &trigger.tag);
+    let record = stored(controller, config, &trigger.from.tag);
+    let found = controller.records().tags.get(&trigger.from.tag);
+    let pause = controller.pause_on(&config.key, &trigger.from.tag);
     protocol::Trigger {
-        tag: trigger.tag.clone(),
+        tag: trigger.from.tag.clone(),
         paused: pause.is_some(),
         pause: pause.map(in_words),
         stored: record.and_then(|record| record.stored.as_ref()).and_then(Identity::digest).cloned(),
@@ -153,40 +154,41 @@ fn stored<'a>(controller: &'a Controller, config: &BuildConfig, tag: &TagRef) ->
 }
 
 fn waiting_since(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<Timestamp> {
-    let record = stored(controller, config, &trigger.tag);
+    let record = stored(controller, config, &trigger.from.tag);
     let known = record.and_then(|record| record.stored.as_ref());
-    let is_news = |image: &Identity| known.is_none_or(|known| trigger.platforms.is_news(image, known));
+    let is_news = |image: &Identity| known.is_none_or(|known| trigger.from.platforms.is_news(image, known));
     if let Some(pending) = record.and_then(|record| record.pending.as_ref()) {
         return is_news(&pending.identity).then_some(pending.since);
     }
-    let found = controller.records().tags.get(&trigger.tag)?;
+    let found = controller.records().tags.get(&trigger.from.tag)?;
     is_news(&found.admitted().identity).then_some(found.since)
 }
 
 /// Why a change waits; none if nothing stands in its way any more and the next tick takes it up.
 fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger) -> Option<HoldReason> {
     let tags = &controller.records().tags;
-    if controller.pause_on(&config.key, &trigger.tag).is_some() {
+    if controller.pause_on(&config.key, &trigger.from.tag).is_some() {
         Some(HoldReason::Paused)
     } else if !missing(controller, trigger).is_empty() {
         Some(HoldReason::PlatformMissing)
     } else if is_unknown(controller, trigger) {
         Some(HoldReason::PlatformsUnknown)
     } else {
-        (!tags.contains_key(&config.strategy.from)).then_some(HoldReason::StrategyUnresolved)
+        let from = config.strategy.stream_tag();
+        from.filter(|from| !tags.contains_key(&from.tag)).map(|_| HoldReason::StrategyUnresolved)
     }
 }
 
 /// The platforms that `trigger` is for and that its image lacks.
 fn missing(controller: &Controller, trigger: &Trigger) -> Vec<Platform> {
-    let found = controller.records().tags.get(&trigger.tag);
-    found.map_or_else(Vec::new, |found| trigger.platforms.missing_in(&found.admitted().identity))
+    let found = controller.records().tags.get(&trigger.from.tag);
+    found.map_or_else(Vec::new, |found| trigger.from.platforms.missing_in(&found.admitted().identity))
 }
 
 /// Whether nobody knows yet what the image of `trigger` lacks.
 fn is_unknown(controller: &Controller, trigger: &Trigger) -> bool {
-    let found = controller.records().tags.get(&trigger.tag);
-    found.is_some_and(|found| !trigger.platforms.is_answered_by(&found.admitted().identity))
+    let found = controller.records().tags.get(&trigger.from.tag);
+    found.is_some_and(|found| !trigger.from.platforms.is_answered_by(&found.admitted().identity))
 }
 
 fn held(config: &BuildConfig, tag: Option<TagRef>, reason: HoldReason, since: Timestamp) -> Held {

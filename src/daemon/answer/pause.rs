@@ -75,7 +75,7 @@ pub fn pauses(controller: &Controller, config: &BuildConfig) -> Vec<Paused> {
 /// Whether a trigger of `config` is paused.
 #[must_use]
 pub fn is_paused(controller: &Controller, config: &BuildConfig) -> bool {
-    config.triggers.iter().any(|trigger| controller.pause_on(&config.key, &trigger.tag).is_some())
+    config.triggers.iter().any(|trigger| controller.pause_on(&config.key, &trigger.from.tag).is_some())
 }
 
 /// How many bytes a text takes within the quotes of a record, where some characters are spelled out.
@@ -102,8 +102,8 @@ fn whole(config: &BuildConfig) -> Pausable {
 }
 
 fn triggers(config: &BuildConfig, only: Option<&TagRef>) -> Vec<TriggerKey> {
-    let wanted = config.triggers.iter().filter(|trigger| only.is_none_or(|only| trigger.tag == *only));
-    wanted.map(|trigger| TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() }).collect()
+    let wanted = config.triggers.iter().filter(|trigger| only.is_none_or(|only| trigger.from.tag == *only));
+    wanted.map(|trigger| TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() }).collect()
 }
 
 fn select(controller: &Controller, selection: &Selection) -> Result<Pausable, Refusal> {

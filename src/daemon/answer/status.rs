@@ -83,7 +83,7 @@ impl<'a> Scope<'a> {
         let tags: HashSet<TagRef> =
             query.tags.lines().map(|text| watched(polling, text)).collect::<Result<_, _>>()?;
         let on_them =
-            configs.filter(|config| config.triggers.iter().any(|trigger| tags.contains(&trigger.tag)));
+            configs.filter(|config| config.triggers.iter().any(|trigger| tags.contains(&trigger.from.tag)));
         let configs = on_them.map(|config| (&config.key, config)).collect();
         Ok(Self { tags: Some(tags), configs })
     }
@@ -112,7 +112,7 @@ pub(super) fn not_watched(tag: &TagRef) -> Refusal {
 fn tags(controller: &Controller, polling: &Polling, scope: &Scope<'_>) -> Vec<Tag> {
     let mut triggers: HashMap<&TagRef, usize> = HashMap::new();
     for trigger in controller.settings().build_configs.iter().flat_map(|config| &config.triggers) {
-        *triggers.entry(&trigger.tag).or_default() += 1;
+        *triggers.entry(&trigger.from.tag).or_default() += 1;
     }
     let of = |tag| triggers.get(tag).copied().unwrap_or_default();
     let wanted = polling.tags.iter().filter(|(tag, _)| scope.has(tag));

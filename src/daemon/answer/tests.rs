@@ -13,6 +13,7 @@ use crate::control::Refusal;
 use crate::control::protocol::{
     self, BuildsQuery, ConditionKind, ConfigFilter, ConfigsQuery, Phase, ReleaseQuery, StatusQuery,
 };
+use crate::controller::{Base, Policy, StrategyKind, StreamTag};
 use crate::controller::{
     BuildConfig, BuildKey, BuildSpec, ConfigKey, Controller, Ended, Event, Failure, History, Now, OnFirst,
     OnInterrupt, Outcome, Records, Release, Retry, RunPolicy, Settings, Strategy, Supersede, Trigger,
@@ -93,7 +94,7 @@ impl World {
 
     fn polling(&self) -> Polling {
         let tags = self.controller.settings().build_configs.iter().flat_map(|config| config.triggers.iter());
-        let tags = tags.map(|trigger| (trigger.tag.clone(), PolledTag::default())).collect();
+        let tags = tags.map(|trigger| (trigger.from.tag.clone(), PolledTag::default())).collect();
         let limits = poll::Limits { max_connections: 2, requests_per_second: Some(2.0) };
         let host = |host: &str| PolledHost {
             host: host.to_owned(),
@@ -125,31 +126,39 @@ fn digest(seed: u8) -> Digest {
 }
 
 fn config(key: &str, tags: &[&str]) -> BuildConfig {
-    let trigger = |tag: &&str| Trigger {
-        tag: tag.parse().unwrap(),
-        named: (*tag).into(),
-        paused: false,
-        platforms: Platforms::All,
+    let trigger = |text: &&str| {
+        let tag = text.parse().unwrap();
+        let named = (*text).into();
+        let from = StreamTag { tag, named, given: None, platforms: Platforms::All, unasked: false };
+        Trigger { from: Arc::new(from), paused: false, last: None }
     };
     let triggers: Vec<Trigger> = tags.iter().map(trigger).collect();
     let strategy = Strategy {
-        from: triggers[0].tag.clone(),
-        named: triggers[0].named.clone(),
+        kind: StrategyKind::Command,
+        from: Some(Base::Tag(Arc::clone(&triggers[0].from))),
         command: ["make".to_owned(), "BASE={base_image}".to_owned()].into(),
         env: [("TOKEN".to_owned(), "hush".to_owned())].into(),
         working_dir: None,
+        options: None,
     };
     BuildConfig {
         key: key.parse().unwrap(),
         strategy,
         triggers,
-        run_policy: RunPolicy::SerialLatestOnly,
-        supersede: Supersede::Images,
-        on_first: OnFirst::Build,
-        on_interrupt: OnInterrupt::Retry,
-        retry: Retry { attempts: 1, backoff: Duration::from_secs(300) },
-        timeout: Duration::from_secs(3600),
-        history: History { successful: 20, failed: 20 },
+        config_change: false,
+        paused: false,
+        policy: Arc::new(Policy {
+            run_policy: RunPolicy::SerialLatestOnly,
+            supersede: Supersede::Images,
+            on_first: OnFirst::Build,
+            on_interrupt: OnInterrupt::Retry,
+            retry: Retry { attempts: 1, backoff: Duration::from_secs(300) },
+            timeout: Duration::from_secs(3600),
+            history: History { successful: 20, failed: 20 },
+        }),
+        source: None,
+        output: None,
+        last_version: 0,
         labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),
     }
 }
@@ -214,7 +223,8 @@ fn a_paused_config_is_stale_from_the_change_that_waits() {
 
 #[test]
 fn what_was_only_recorded_is_not_stale() {
-    let recording = BuildConfig { on_first: OnFirst::Record, ..config("default/app", &[BASE]) };
+    let mut recording = config("default/app", &[BASE]);
+    Arc::make_mut(&mut recording.policy).on_first = OnFirst::Record;
     let mut world = World::new(vec![recording], 50);
     world.observe(BASE, 1);
     let app = world.config("app");
@@ -394,7 +404,7 @@ fn a_build_is_shown_with_its_pinned_images_and_without_private_values() {
     let detail = build(&world.controller, &key, world.specs.first(), dir).unwrap();
     let spec = detail.spec.clone().unwrap();
     let pinned = format!("one.example/base@{}", digest(1));
-    assert_eq!(spec.base_image.reference, pinned);
+    assert_eq!(spec.base_image.as_ref().unwrap().reference, pinned);
     assert_eq!(spec.command, ["make".to_owned(), format!("BASE={pinned}")]);
     assert_eq!((spec.env, spec.timeout_ms), (vec!["TOKEN".to_owned()], 3_600_000));
     assert_eq!((spec.causes[0].kind.as_str(), &spec.causes[0].old_digest), ("image-change", &None));
@@ -406,7 +416,7 @@ fn a_build_is_shown_with_its_pinned_images_and_without_private_values() {
 #[test]
 fn a_build_that_waits_for_its_next_attempt_says_when_that_is() {
     let mut app = config("default/app", &[BASE]);
-    app.retry.attempts = 3;
+    Arc::make_mut(&mut app.policy).retry.attempts = 3;
     let mut world = World::new(vec![app], 50);
     world.observe(BASE, 1);
     world.end("default/app-1", failed());

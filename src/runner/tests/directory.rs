@@ -24,7 +24,7 @@ async fn build_json_tells_everything_but_the_values_of_the_environment() {
     let base = serde_json::json!({
         "named": "docker.io/library/debian:12",
         "tag": "docker.io/library/debian:12",
-        "reference": spec.base_image.reference,
+        "reference": spec.base_image.as_ref().unwrap().reference,
         "digest": Digest::sha256_of(b"new"),
     });
     let cause =
@@ -32,7 +32,7 @@ async fn build_json_tells_everything_but_the_values_of_the_environment() {
     let expected = serde_json::json!({
         "build": "app-7", "build_config": "app", "namespace": "default", "number": 7,
         "id": spec.id, "attempt": 2, "created": "2026-01-02T03:04:05Z",
-        "causes": [cause], "base_image": base,
+        "causes": [cause], "strategy": "Command", "base_image": base,
         "command": ["sh", "-c", "cat $BASEWATCH_BUILD_FILE"], "working_dir": bench.build_dir(),
         "env_names": ["TOKEN"], "labels": { "team": "pay" }, "timeout_ms": 3_600_000,
     });

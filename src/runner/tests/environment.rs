@@ -30,7 +30,7 @@ async fn a_build_is_given_exactly_the_documented_environment() {
         settings.inherited = inherited.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     });
     let mut spec = spec(&["env", "-0"]);
-    let base = spec.base_image.reference.clone();
+    let base = spec.base_image.as_ref().unwrap().reference.clone();
     let second = image("quay.io/team/tools:v1", b"tools");
     spec.causes = vec![Cause::ImageChange { image: second, old_digest: Some(Digest::sha256_of(b"old")) }];
     spec.env = vec![("EXTRA".into(), "a b=c".into()), ("BASEWATCH_BUILD_ID".into(), "forged".into())];

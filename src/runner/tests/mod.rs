@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::process::{Stat, all, carries};
 use super::{Exec, Settings};
 use crate::controller::{
-    AttemptRef, BuildKey, BuildSpec, Cause, ConfigKey, Ended, Event, Outcome, PinnedImage,
+    AttemptRef, BuildKey, BuildSpec, Cause, ConfigKey, Ended, Event, Outcome, PinnedImage, StrategyKind,
 };
 use crate::image::{Children, Digest, TagRef};
 use crate::logging::BuildOutput;
@@ -122,7 +122,12 @@ fn spec(command: &[&str]) -> BuildSpec {
         id: Uuid::new_v4(),
         created: "2026-01-02T03:04:05Z".parse().unwrap(),
         causes: vec![cause],
-        base_image: base,
+        strategy: StrategyKind::Command,
+        options: None,
+        base_image: Some(base),
+        source: None,
+        revision: None,
+        output: None,
         command: command.iter().map(ToString::to_string).collect(),
         working_dir: None,
         env: Vec::new(),

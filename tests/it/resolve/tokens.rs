@@ -39,7 +39,9 @@ impl Asker {
         let found = self.registries.resolve(Target { group, ..target(tag) }, &self.gate).await?;
         match found.polled {
             Polled::Manifest(manifest) => Ok(manifest.digest),
-            Polled::V1(image_id) => panic!("{tag} is an image of a v1 registry: {image_id}"),
+            other @ (Polled::V1(_) | Polled::Unasked) => {
+                panic!("{tag} is no image of a v2 registry: {other:?}")
+            }
         }
     }
 }

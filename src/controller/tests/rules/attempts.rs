@@ -16,7 +16,7 @@ fn running(config: BuildConfig) -> Mind {
 }
 
 fn retrying(attempts: u32) -> BuildConfig {
-    BuildConfig { retry: Retry { attempts, backoff: MINUTE }, ..watch("app", &["debian"]) }
+    with(watch("app", &["debian"]), |policy| policy.retry = Retry { attempts, backoff: MINUTE })
 }
 
 fn attempt(mind: &Mind, number: u32) -> AttemptRef {
@@ -176,7 +176,7 @@ fn the_fifth_interruption_is_an_error() {
 
 #[test]
 fn on_interrupt_fail_makes_the_first_interruption_an_error() {
-    let mut mind = running(BuildConfig { on_interrupt: OnInterrupt::Fail, ..retrying(3) });
+    let mut mind = running(with(retrying(3), |policy| policy.on_interrupt = OnInterrupt::Fail));
     mind.end("app-1", Outcome::Interrupted);
     assert_eq!(mind.builds(), ["app-1 Error"]);
 }
@@ -274,7 +274,7 @@ fn a_build_id_is_made_of_the_store_and_the_name_and_of_nothing_else() {
 #[test]
 fn build_numbers_have_no_gaps_whatever_becomes_of_the_builds() {
     let history = History { successful: 0, failed: 0 };
-    let mut mind = running(BuildConfig { history, ..retrying(1) });
+    let mut mind = running(with(retrying(1), |policy| policy.history = history));
     for (round, version) in ["B", "C", "D", "E", "F"].iter().enumerate() {
         mind.see("debian", version);
         if round % 2 == 0 {

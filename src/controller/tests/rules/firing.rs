@@ -145,7 +145,7 @@ fn a_return_over_two_looks_fires_for_the_return() {
 #[test]
 fn a_failed_build_is_not_made_again_for_its_image_but_is_for_the_next() {
     let once = Retry { attempts: 1, backoff: MINUTE };
-    let mut mind = Mind::start([BuildConfig { retry: once, ..watch("app", &["debian"]) }]);
+    let mut mind = Mind::start([with(watch("app", &["debian"]), |policy| policy.retry = once)]);
     mind.see("debian", "A");
     mind.fail("app-1");
     mind.pass(DAY);
@@ -194,7 +194,8 @@ fn reordering_or_respelling_triggers_fires_nothing() {
     mind.complete("app-1");
     let mut respelled = watch("app", &["node", "debian"]);
     for trigger in &mut respelled.triggers {
-        trigger.named = format!("mystream/{}:1", trigger.named).into();
+        let named = format!("mystream/{}:1", trigger.from.named);
+        Arc::make_mut(&mut trigger.from).named = named.into();
     }
     mind.load([respelled]);
     assert_eq!(mind.builds(), ["app-1 Complete"]);
@@ -262,8 +263,7 @@ fn the_strategys_own_tag_is_pinned_from_the_look_that_fired() {
     mind.see("node", "A");
     mind.see("node", "B");
     mind.see("debian", "B");
-    let bases: Vec<_> =
-        ["app-1", "app-2", "app-3"].map(|name| mind.spec(name).base_image.digest.clone()).into();
+    let bases: Vec<_> = ["app-1", "app-2", "app-3"].map(|name| mind.spec(name).base().digest.clone()).into();
     let expected = ["A", "A", "B"].map(|version| Some(digest(version)));
     assert!(iter::zip(bases, expected).all(|(base, expected)| base == expected));
 }
@@ -294,7 +294,7 @@ fn a_change_waits_for_the_strategys_own_tag_and_fires_when_it_resolves() {
     assert!(mind.builds().is_empty(), "a build must have its base pinned");
     mind.see("debian", "A");
     assert_eq!(mind.causes("app-1"), [("node", digest("A"))]);
-    assert_eq!(mind.spec("app-1").base_image.digest, Some(digest("A")));
+    assert_eq!(mind.spec("app-1").base().digest, Some(digest("A")));
 }
 
 #[test]

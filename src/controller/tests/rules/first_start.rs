@@ -78,7 +78,7 @@ fn what_is_paused_or_only_records_does_not_count_as_a_first_build() {
     for (number, config) in crowd.build_configs.iter_mut().enumerate() {
         let calm = match number % 2 {
             0 => paused((**config).clone(), &["debian"]),
-            _ => BuildConfig { on_first: OnFirst::Record, ..(**config).clone() },
+            _ => with((**config).clone(), |policy| policy.on_first = OnFirst::Record),
         };
         *config = calm.into();
     }
@@ -120,7 +120,7 @@ fn paused_from_the_start_builds_nothing_until_unpaused_then_the_newest_once() {
 
 #[test]
 fn on_first_record_remembers_the_first_image_and_builds_the_second() {
-    let mut mind = Mind::start([BuildConfig { on_first: OnFirst::Record, ..watch("app", &["debian"]) }]);
+    let mut mind = Mind::start([with(watch("app", &["debian"]), |policy| policy.on_first = OnFirst::Record)]);
     let notes = mind.see("debian", "A");
     let recorded = |note: &Note| matches!(note, Note::TriggerRecorded { .. });
     assert!(notes.iter().any(recorded) && mind.builds().is_empty());
@@ -130,7 +130,7 @@ fn on_first_record_remembers_the_first_image_and_builds_the_second() {
 
 #[test]
 fn with_on_first_record_a_resume_records_too() {
-    let config = BuildConfig { on_first: OnFirst::Record, ..watch("app", &["debian"]) };
+    let config = with(watch("app", &["debian"]), |policy| policy.on_first = OnFirst::Record);
     let mut mind = Mind::start([paused(config.clone(), &["debian"])]);
     mind.see("debian", "A");
     mind.load([config]);
@@ -209,7 +209,7 @@ fn a_held_config_that_is_set_to_record_records() {
     let mut mind = start(fleet(60, 50));
     mind.see("debian", "A");
     let recording = (1..=60).map(|number| watch(&format!("app{number}"), &["debian"]));
-    mind.load(recording.map(|config| BuildConfig { on_first: OnFirst::Record, ..config }));
+    mind.load(recording.map(|config| with(config, |policy| policy.on_first = OnFirst::Record)));
     let held = |record: &ConfigRecord| record.first_start != FirstStart::None;
     assert!(
         !mind.controller.records().configs.values().any(|record| held(record)),

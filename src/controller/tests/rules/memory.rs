@@ -6,7 +6,10 @@ use crate::image::{Children, Digest, Identity, MOST_CHILDREN, kept_of};
 
 fn keeping(successful: usize, failed: usize) -> BuildConfig {
     let retry = Retry { attempts: 1, backoff: MINUTE };
-    BuildConfig { history: History { successful, failed }, retry, ..watch("app", &["debian"]) }
+    with(watch("app", &["debian"]), |policy| {
+        policy.history = History { successful, failed };
+        policy.retry = retry;
+    })
 }
 
 /// Makes a build for the next image and ends it.

@@ -226,7 +226,7 @@ fn all_builds_paused_hold_triggers_too_that_come_later() {
 #[test]
 fn a_paused_first_image_is_built_or_recorded_after_resume_as_the_config_asks() {
     for (on_first, builds) in [(OnFirst::Build, vec!["app-1 Running"]), (OnFirst::Record, vec![])] {
-        let config = BuildConfig { on_first, ..watch("app", &["debian"]) };
+        let config = with(watch("app", &["debian"]), |policy| policy.on_first = on_first);
         let mut mind = Mind::start([paused(config, &["debian"])]);
         mind.see("debian", "A");
         mind.pass(PATIENCE);

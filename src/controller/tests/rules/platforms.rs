@@ -88,10 +88,10 @@ fn an_image_that_moved_in_an_index_is_one_build_of_the_whole_index() {
     let notes = mind.find("debian", index_after("2", &[AMD, NEW_ARM], ("1", &[AMD, ARM])));
     assert_eq!(told(&notes), ["image_changed 1 0"]);
     assert_eq!(mind.causes("app-2"), [("debian", digest("2"))]);
-    let base = &mind.spec("app-2").base_image;
+    let base = mind.spec("app-2").base();
     assert_eq!(&*base.reference, tag("debian").pinned(&digest("2")));
     assert_eq!(base.platforms, children(&[AMD, NEW_ARM]), "what is known of it is passed on");
-    assert!(mind.spec("app-1").base_image.platforms.is_empty());
+    assert!(mind.spec("app-1").base().platforms.is_empty());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn what_an_image_lacks_is_one_line_however_many_configs_wait_for_it() {
 
 #[test]
 fn a_first_image_that_lacks_a_platform_is_not_remembered_in_its_place() {
-    let record = BuildConfig { on_first: OnFirst::Record, ..watch("app", &["debian"]) };
+    let record = with(watch("app", &["debian"]), |policy| policy.on_first = OnFirst::Record);
     let mut mind = Mind::start([on(&these(&["linux/arm64"]), record)]);
     mind.find("debian", index("1", &[AMD]));
     assert_eq!(mind.trigger("app", "debian").unwrap().stored, None);

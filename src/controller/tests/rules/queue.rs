@@ -109,7 +109,7 @@ fn the_latest_image_replaces_those_that_wait_but_not_the_one_that_runs() {
 #[test]
 fn an_image_replaces_a_waiting_manual_build_only_where_all_are_superseded() {
     for (supersede, expected) in [(Supersede::Images, "app-2 New"), (Supersede::All, "app-2 Cancelled")] {
-        let config = BuildConfig { supersede, ..watch("app", &["debian"]) };
+        let config = with(watch("app", &["debian"]), |policy| policy.supersede = supersede);
         let waiting = [("app-1", Urgency::Manual, 20), ("app-2", Urgency::Manual, 10)];
         let mut mind = queue(&waiting, settings([config.clone()]));
         let mut records = mind.controller.records().clone();

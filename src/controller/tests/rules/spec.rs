@@ -74,9 +74,9 @@ fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
     let spec = mind.spec("app-2");
     assert_eq!(
         (&spec.env, &spec.labels, spec.timeout),
-        (&config.strategy.env.to_vec(), &config.labels, config.timeout)
+        (&config.strategy.env.to_vec(), &config.labels, config.policy.timeout)
     );
-    assert_eq!(&*spec.base_image.reference, pinned("debian", "A"), "the other image is not substituted");
+    assert_eq!(&*spec.base().reference, pinned("debian", "A"), "the other image is not substituted");
     let image = PinnedImage {
         named: "node".into(),
         tag: tag("node"),
@@ -87,7 +87,7 @@ fn a_build_is_given_what_its_config_says_and_what_its_causes_found() {
     };
     let cause = Cause::ImageChange { image: image.clone(), old_digest: Some(digest("A")) };
     assert_eq!(spec.causes, [cause]);
-    assert_eq!(spec.main_image(), (&image, Some(&digest("A"))));
+    assert_eq!(spec.main_image(), Some((&image, Some(&digest("A")))));
     assert_eq!(spec.causes[0].name(), "image-change");
 }
 

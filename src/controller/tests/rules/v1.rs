@@ -19,7 +19,7 @@ fn see_v1(mind: &mut Mind, name: &str, seed: char) -> Vec<Note> {
 
 /// A config that is recorded with on_first.
 fn recording(name: &str, tags: &[&str]) -> BuildConfig {
-    BuildConfig { on_first: OnFirst::Record, ..watch(name, tags) }
+    with(watch(name, tags), |policy| policy.on_first = OnFirst::Record)
 }
 
 fn registries(transition: &Transition) -> usize {
@@ -34,9 +34,9 @@ fn s26_a_v1_tag_fires_when_it_is_first_found_and_never_again() {
     assert!(notes.contains(&Note::V1FiresOnce { tag: tag("debian"), image_id: image_id('a') }), "{notes:?}");
     let spec = mind.spec("app-1");
     let reference = "registry.test/library/debian:1";
-    assert_eq!((&*spec.base_image.reference, &spec.base_image.digest), (reference, &None));
+    assert_eq!((&*spec.base().reference, &spec.base().digest), (reference, &None));
     assert_eq!(spec.command[1], format!("BASE={reference}"));
-    assert_eq!(spec.base_image.image_id, Some(image_id('a')));
+    assert_eq!(spec.base().image_id, Some(image_id('a')));
 
     mind.complete("app-1");
     for seed in ['b', 'c', 'a'] {
@@ -80,7 +80,7 @@ fn s26_a_v1_tag_beside_a_v2_tag_has_builds_of_the_v2_tag_alone() {
     mind.see("node", "B");
     assert_eq!(mind.builds(), ["app-1 Running", "app-2 New"]);
     assert_eq!(mind.causes("app-2"), [("node", digest("B"))]);
-    assert_eq!(&*mind.spec("app-2").base_image.reference, "registry.test/library/debian:1");
+    assert_eq!(&*mind.spec("app-2").base().reference, "registry.test/library/debian:1");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn f44_a_v1_tag_that_becomes_v2_fires_exactly_once_and_then_as_any_other() {
         mind.restart();
     }
     assert_eq!(mind.builds(), ["app-1 Running", "app-2 New", "lib-1 Running"]);
-    let Cause::ImageChange { image, old_digest } = &mind.spec("app-2").causes[0];
+    let Cause::ImageChange { image, old_digest } = &mind.spec("app-2").causes[0] else { panic!() };
     assert_eq!((&*image.reference, old_digest), (&*tag("debian").pinned(&digest("A")), &None));
     mind.see("debian", "B");
     assert_eq!(mind.builds(), ["app-1 Running", "app-2 New", "app-3 New", "lib-1 Running", "lib-2 New"]);

@@ -73,8 +73,8 @@ impl Simulation {
     fn check_config(&self, configured: &Configured) {
         let key = &configured.config.key;
         for trigger in configured.unpaused(&self.daemon.controller) {
-            let newest = self.newest(&trigger.named);
-            let on = TriggerKey { config: key.clone(), tag: trigger.tag.clone() };
+            let newest = self.newest(&trigger.from.named);
+            let on = TriggerKey { config: key.clone(), tag: trigger.from.tag.clone() };
             let waits = self.world.ledger.records.triggers[&on].pending.is_some();
             assert_eq!(waits, self.world.ledger.is_lacking(trigger, newest), "{on} waits for a platform");
             if waits {
@@ -83,7 +83,7 @@ impl Simulation {
             assert!(self.world.ledger.is_settled(key, trigger, newest), "{on} missed the last image");
             match &self.world.ledger.settled[&on].by {
                 Some(build) => self.check_built(configured, build),
-                None => assert_eq!(configured.config.on_first, OnFirst::Record),
+                None => assert_eq!(configured.config.policy.on_first, OnFirst::Record),
             }
         }
     }
@@ -95,12 +95,12 @@ impl Simulation {
     /// The build that has the last image ended for good, and as its config lets it.
     fn check_built(&self, configured: &Configured, build: &BuildKey) {
         let made = &self.world.ledger.made[build];
-        let allowed = configured.config.retry.attempts;
+        let allowed = configured.config.policy.retry.attempts;
         match &made.phase {
             Phase::Complete => self.check_current(configured, build),
             Phase::Cancelled(CancelReason::Asked) => {}
             Phase::Cancelled(CancelReason::ConfigRemoved) => assert!(configured.was_removed),
-            Phase::Error(_) if configured.config.on_interrupt == OnInterrupt::Fail => {}
+            Phase::Error(_) if configured.config.policy.on_interrupt == OnInterrupt::Fail => {}
             Phase::Error(_) if made.interruptions == 5 => {}
             Phase::Failed(_) | Phase::Error(_) => {
                 assert!(configured.fails, "{build} has no reason to fail");
@@ -120,15 +120,15 @@ impl Simulation {
     /// The last build stands on what its tags point to now (S3).
     fn check_current(&self, configured: &Configured, build: &BuildKey) {
         let spec = &self.world.ledger.made[build].spec;
-        let causes = spec.causes.iter().map(|cause| {
-            let Cause::ImageChange { image, .. } = cause;
-            image
+        let causes = spec.causes.iter().filter_map(|cause| match cause {
+            Cause::ImageChange { image, .. } => Some(image),
+            Cause::Webhook { .. } | Cause::Manual | Cause::ConfigChange | Cause::Rebuild { .. } => None,
         });
-        for image in causes.chain([&spec.base_image]) {
+        for image in causes.chain([spec.base()]) {
             let newest = self.newest(&image.named);
             // Of an index no more may have moved than what nobody builds for.
             let is_index = self.world.ledger.indexes.contains_key(newest);
-            if configured.unpaused(&self.daemon.controller).any(|trigger| trigger.tag == image.tag)
+            if configured.unpaused(&self.daemon.controller).any(|trigger| trigger.from.tag == image.tag)
                 && !is_index
             {
                 assert_eq!(image.digest.as_ref(), Some(newest), "{build} is stale");

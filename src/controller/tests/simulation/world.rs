@@ -84,13 +84,14 @@ impl World {
                 configured.was_removed |= !configured.is_there;
             }
             2..4 => {
-                let serial = configured.config.run_policy == RunPolicy::Serial;
-                configured.config.run_policy =
-                    if serial { RunPolicy::SerialLatestOnly } else { RunPolicy::Serial };
+                let serial = configured.config.policy.run_policy == RunPolicy::Serial;
+                let policy = Arc::make_mut(&mut configured.config.policy);
+                policy.run_policy = if serial { RunPolicy::SerialLatestOnly } else { RunPolicy::Serial };
             }
             4..6 => {
                 let trigger = random.below(configured.config.triggers.len());
-                configured.config.triggers[trigger].platforms = some_platforms(random);
+                let trigger = &mut configured.config.triggers[trigger];
+                Arc::make_mut(&mut trigger.from).platforms = some_platforms(random);
             }
             _ => {
                 let trigger = random.below(configured.config.triggers.len());
@@ -112,7 +113,8 @@ impl World {
         let config = &self.configs[random.below(self.configs.len())].config;
         let all_builds = random.percent(30);
         let some = config.triggers.iter().filter(|_| all_builds || random.percent(60));
-        let key = |trigger: &Trigger| TriggerKey { config: config.key.clone(), tag: trigger.tag.clone() };
+        let key =
+            |trigger: &Trigger| TriggerKey { config: config.key.clone(), tag: trigger.from.tag.clone() };
         let triggers = some.map(key).collect();
         Pausable { triggers, configs: all_builds.then(|| config.key.clone()).into_iter().collect() }
     }
@@ -175,10 +177,10 @@ impl World {
     /// How far the poller looks, as the settings say.
     fn depth(&self, tag: &TagRef) -> Depth {
         let triggers = self.settings.build_configs.iter().filter_map(|config| config.trigger(tag));
-        let depth = triggers.map(|trigger| match trigger.platforms {
+        let depth = triggers.map(|trigger| match trigger.from.platforms {
             Platforms::Index => Depth::Digest,
             Platforms::All => Depth::Moves,
-            Platforms::These(_) => Depth::Contents,
+            Platforms::These(_) | Platforms::Legacy(_) => Depth::Contents,
         });
         depth.max().unwrap_or_default()
     }
@@ -305,23 +307,24 @@ impl Configured {
         let mut config = watch(name, &order[..random.between(1, 4)]);
         for trigger in &mut config.triggers {
             trigger.paused = random.percent(15);
-            trigger.platforms = some_platforms(random);
+            Arc::make_mut(&mut trigger.from).platforms = some_platforms(random);
         }
-        let config = BuildConfig {
-            run_policy: if random.percent(40) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly },
-            supersede: if random.percent(50) { Supersede::All } else { Supersede::Images },
-            on_first: if random.percent(20) { OnFirst::Record } else { OnFirst::Build },
-            on_interrupt: if random.percent(10) { OnInterrupt::Fail } else { OnInterrupt::Retry },
-            retry: Retry { attempts: u32::try_from(random.between(1, 4)).unwrap(), backoff: MINUTE / 2 },
-            history: History { successful: random.below(3), failed: random.below(3) },
-            ..config
-        };
+        let config = with(config, |policy| {
+            policy.run_policy =
+                if random.percent(40) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly };
+            policy.supersede = if random.percent(50) { Supersede::All } else { Supersede::Images };
+            policy.on_first = if random.percent(20) { OnFirst::Record } else { OnFirst::Build };
+            policy.on_interrupt = if random.percent(10) { OnInterrupt::Fail } else { OnInterrupt::Retry };
+            policy.retry =
+                Retry { attempts: u32::try_from(random.between(1, 4)).unwrap(), backoff: MINUTE / 2 };
+            policy.history = History { successful: random.below(3), failed: random.below(3) };
+        });
         Self { config, is_there: random.percent(90), was_removed: false, fails: random.percent(50) }
     }
 
     /// The triggers that start a build of it, by what the daemon remembers of pauses.
     pub(super) fn unpaused(&self, daemon: &Controller) -> impl Iterator<Item = &Trigger> {
-        let is_paused = |on: &Trigger| daemon.pause_on(&self.config.key, &on.tag).is_some();
+        let is_paused = |on: &Trigger| daemon.pause_on(&self.config.key, &on.from.tag).is_some();
         self.config.triggers.iter().filter(move |trigger| !is_paused(trigger))
     }
 }

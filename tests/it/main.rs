@@ -17,6 +17,7 @@ mod failpoints;
 mod faults;
 mod first_start;
 mod main_job;
+mod openshift;
 mod pause;
 mod platforms;
 mod polling;

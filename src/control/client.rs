@@ -12,7 +12,8 @@ use tokio::net::UnixStream;
 
 use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
-    Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, Status, StatusQuery,
+    Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
+    Started, Status, StatusQuery,
 };
 use super::route;
 
@@ -152,6 +153,22 @@ impl Client {
     /// If it is not there or has ended, or if there is no answer.
     pub async fn cancel(&self, name: &BuildName) -> Result<Build, Error> {
         self.json(self.post(route::CANCEL, name)).await
+    }
+
+    /// Starts a build.
+    ///
+    /// # Errors
+    /// If it cannot be made, if a registry that is to be asked does not answer, or if there is no answer.
+    pub async fn start(&self, query: &StartQuery) -> Result<Started, Error> {
+        self.json(self.post(route::START, query)).await
+    }
+
+    /// Makes an earlier build again.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be made, or if there is no answer.
+    pub async fn rebuild(&self, query: &RebuildQuery) -> Result<Started, Error> {
+        self.json(self.post(route::REBUILD, query)).await
     }
 
     /// Lets held first builds go.

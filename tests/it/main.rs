@@ -25,6 +25,7 @@ mod registries;
 mod reload;
 mod resolve;
 mod secrets;
+mod start;
 mod support;
 mod systemd;
 mod v1;

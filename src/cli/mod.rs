@@ -180,6 +180,7 @@ impl Exit {
             Some(ClientError::Unreachable(_)) => Self::Unreachable,
             Some(
                 ClientError::Refused(_)
+                | ClientError::NotNow(_)
                 | ClientError::Http { .. }
                 | ClientError::NotUnderstood { .. }
                 | ClientError::TooLong
@@ -208,6 +209,7 @@ fn written(error: &anyhow::Error) -> Option<&io::Error> {
         Some(
             ClientError::Unreachable(_)
             | ClientError::Refused(_)
+            | ClientError::NotNow(_)
             | ClientError::Http { .. }
             | ClientError::NotUnderstood { .. }
             | ClientError::TooLong,

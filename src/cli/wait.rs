@@ -71,7 +71,7 @@ async fn ask(sockets: &[PathBuf], name: &BuildName) -> Result<Build, ClientError
 /// Whether the daemon may answer later.
 fn may_pass(error: &ClientError) -> bool {
     match error {
-        ClientError::Unreachable(_) | ClientError::Http { .. } => true,
+        ClientError::Unreachable(_) | ClientError::NotNow(_) | ClientError::Http { .. } => true,
         ClientError::Refused(_)
         | ClientError::NotUnderstood { .. }
         | ClientError::TooLong

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -45,6 +45,9 @@ pub enum Error {
     /// The daemon says no.
     #[error("{}{}", .0.error, .0.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
     Refused(Problem),
+    /// The daemon cannot say now: it is stopping, or busy, or what it asks for is not to be had.
+    #[error("{}{}", .0.error, .0.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
+    NotNow(Problem),
     /// The connection broke, or took too long.
     #[error("ask the daemon at {}", socket.display())]
     Http {
@@ -237,7 +240,11 @@ impl Client {
         }
         let body = self.body(response).await?;
         let problem = serde_json::from_slice(&body);
-        Err(Error::Refused(problem.unwrap_or_else(|_| Problem::new(format!("the daemon answered {status}")))))
+        let problem = problem.unwrap_or_else(|_| Problem::new(format!("the daemon answered {status}")));
+        Err(match status == StatusCode::SERVICE_UNAVAILABLE {
+            true => Error::NotNow(problem),
+            false => Error::Refused(problem),
+        })
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {

@@ -243,6 +243,7 @@ async fn a_refusal_reaches_the_person_with_its_hint() {
 async fn a_daemon_that_drops_a_call_is_told_to_be_stopping() {
     let served = Served::new(drop).await;
     let error = served.client().await.status(&StatusQuery::default()).await.unwrap_err();
+    assert!(matches!(&error, Error::NotNow(_)));
     assert_eq!(error.to_string(), "the daemon is stopping");
 }
 

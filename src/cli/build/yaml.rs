@@ -19,8 +19,10 @@ mod strategy;
 const API_VERSION: &str = "build.openshift.io/v1";
 
 /// `detail` as a document.
-pub(in super::super) fn yaml(detail: &BuildDetail) -> anyhow::Result<String> {
-    let text = serde_saphyr::to_string(&Build::of(detail))?;
+pub(super) fn yaml(detail: &BuildDetail) -> anyhow::Result<String> {
+    // A reference is long, and is read best in one line.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let text = serde_saphyr::to_string_with_options(&Build::of(detail), options)?;
     Ok(if text.ends_with('\n') { text } else { text + "\n" })
 }
 

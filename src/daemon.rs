@@ -12,6 +12,7 @@ mod reload;
 mod reply;
 mod serve;
 mod settings;
+mod start;
 mod words;
 
 use std::collections::BTreeSet;
@@ -130,9 +131,11 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     let poller = Poller { plan, mode, resolver, wall, observations, commands: commands_in };
     spawn_local(poller.run());
     let (readings, readings_in) = mpsc::channel(1);
+    let (looks, looks_in) = mpsc::channel(4);
     let inbox = Inbox {
         signals,
         readings: readings_in,
+        looks: looks_in,
         questions: questions_in,
         events: events_in,
         observations: observations_in,
@@ -146,6 +149,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         runner,
         inbox,
         commands,
+        looks,
         reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,
         settings: Arc::new(settings),

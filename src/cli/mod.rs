@@ -15,12 +15,14 @@ mod resolve;
 mod run;
 mod runtime;
 mod socket;
+mod start;
 mod status;
 mod style;
 mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod wait;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -76,6 +78,8 @@ enum Verb {
     /// One build
     #[command(subcommand)]
     Build(build::Build),
+    /// Start a build now, of the images that are known
+    Start(start::Start),
     /// Let moves of tags start nothing until it is resumed
     Pause(pause::Pause),
     /// Let moves of tags start builds again; what moved meanwhile is built at once
@@ -131,6 +135,7 @@ impl Verb {
             Self::Configs(verb) => verb.run(global),
             Self::Builds(verb) => verb.run(global),
             Self::Build(verb) => verb.run(global),
+            Self::Start(verb) => verb.run(global),
             Self::Pause(verb) => verb.run(global),
             Self::Resume(verb) => verb.run(global),
             Self::Release(verb) => verb.run(global),
@@ -175,6 +180,7 @@ impl Exit {
             Some(ClientError::Unreachable(_)) => Self::Unreachable,
             Some(
                 ClientError::Refused(_)
+                | ClientError::NotNow(_)
                 | ClientError::Http { .. }
                 | ClientError::NotUnderstood { .. }
                 | ClientError::TooLong
@@ -203,6 +209,7 @@ fn written(error: &anyhow::Error) -> Option<&io::Error> {
         Some(
             ClientError::Unreachable(_)
             | ClientError::Refused(_)
+            | ClientError::NotNow(_)
             | ClientError::Http { .. }
             | ClientError::NotUnderstood { .. }
             | ClientError::TooLong,

@@ -150,6 +150,7 @@ fn status() -> Status {
 fn detail() -> BuildDetail {
     let image = Image {
         tag: "debian:12".parse().unwrap(),
+        named: "debian:12".to_owned(),
         reference: "host/x@sha256:0".to_owned(),
         digest: None,
         image_id: None,
@@ -171,7 +172,27 @@ fn detail() -> BuildDetail {
         images: Vec::new(),
         spec: Some(Spec {
             causes: vec![cause],
+            strategy: "Docker".to_owned(),
+            options: Some(Options {
+                build_args: vec!["HTTP_PROXY".to_owned()],
+                no_cache: true,
+                ..Options::default()
+            }),
             base_image: Some(image),
+            source: Some(Source {
+                git: Some(Git {
+                    uri: "https://git.test/app.git".to_owned(),
+                    reference: Some("main".to_owned()),
+                }),
+                context_dir: Some("src".to_owned()),
+            }),
+            revision: Some(Revision {
+                commit: "c0ffee".to_owned(),
+                message: Some("Mend it\n\nAt last.".to_owned()),
+                author: Some(Person { name: Some("Ada".to_owned()), email: None }),
+                committer: None,
+            }),
+            output: Some("host/app:latest".to_owned()),
             command: vec!["make".to_owned(), "a b".to_owned(), "it's\n".to_owned()],
             working_dir: None,
             env: vec!["TOKEN".to_owned()],
@@ -203,6 +224,11 @@ fn every_verb_is_understood_with_json_before_or_after_it() {
         "build show app-7 -o json",
         "build logs default/app-7",
         "build cancel app-7",
+        "build show app-7 --output yaml",
+        "build rebuild app-7 --env A=b=c --wait --key nightly",
+        "start app",
+        "start default/app -e A= --env B=c --refresh --wait --key nightly",
+        "start app --refresh --dry-run",
         "release app default/web",
         "release --all",
         "pause app default/web --trigger debian:12 --reason freeze --until 2h",
@@ -233,6 +259,11 @@ fn what_makes_no_sense_is_a_usage_error() {
         "configs -l team",
         "build show",
         "build show app-7 -o xml",
+        "start",
+        "start app --env A",
+        "start app --env =b",
+        "start app --dry-run --wait",
+        "build rebuild app-7 --refresh",
         "status --nonsense",
         "pause",
         "resume",
@@ -480,6 +511,61 @@ fn a_build_is_shown_so_that_its_command_can_be_tried() {
     assert!(text.contains("base image  host/x@sha256:0\n"), "{text}");
     assert!(text.contains("env         TOKEN\n"), "{text}");
     assert!(text.contains(&format!(", was {}\n", Digest::sha256_of(b"old"))), "{text}");
+}
+
+#[test]
+fn a_build_is_shown_with_its_strategy_its_source_and_every_kind_of_cause() {
+    let mut detail = detail();
+    let spec = detail.spec.as_mut().unwrap();
+    let moved = spec.causes.remove(0);
+    let bare =
+        Cause { kind: "manual".to_owned(), image: None, old_digest: None, hook: None, rebuild_of: None };
+    let hook = Cause { kind: "webhook".to_owned(), hook: Some("GitLab".to_owned()), ..bare.clone() };
+    let again = Cause {
+        kind: "rebuild".to_owned(),
+        rebuild_of: Some("default/app-3".parse().unwrap()),
+        ..bare.clone()
+    };
+    let first = Cause { kind: "config-change".to_owned(), ..bare.clone() };
+    let mut stream = moved.clone();
+    stream.image.as_mut().unwrap().named = "team/base:12".to_owned();
+    spec.causes = vec![bare, hook, again, first, moved, stream];
+    let text = detail.show(STYLE);
+    for lines in [
+        "cause       manual\ncause       webhook, GitLab\ncause       rebuild of default/app-3\n",
+        "cause       config-change\ncause       image-change\nimage       host/x@sha256:0, was sha256:",
+        "\ntag         docker.io/library/debian:12\ncause       image-change\n",
+        "\ntag         docker.io/library/debian:12 (team/base:12)\n",
+        "strategy    Docker, build args HTTP_PROXY, no cache\n",
+        "source      https://git.test/app.git, main\ncontext dir src\nrevision    c0ffee, Ada: Mend it\n",
+        "output      host/app:latest\n",
+    ] {
+        assert!(text.contains(lines), "{lines} in {text}");
+    }
+    detail.spec = None;
+    assert!(
+        detail.show(STYLE).contains("cause       image-change\n"),
+        "the record knows it without its file"
+    );
+}
+
+#[test]
+fn a_build_that_was_asked_for_is_told_with_what_is_strange_about_it() {
+    let new = Started {
+        build: Build { phase: Phase::New, ..build("default/app-7") },
+        existed: false,
+        dry_run: false,
+        spec: None,
+        warnings: vec!["A is\nset".to_owned()],
+    };
+    assert_eq!(new.show(STYLE), "warning: A is\\nset\ndefault/app-7 is queued\n");
+    let again = Started { existed: true, build: build("default/app-7"), warnings: Vec::new(), ..new.clone() };
+    assert_eq!(again.show(STYLE), "default/app-7 was asked for by this key before: it is Failed\n");
+    let dry = Started { dry_run: true, spec: detail().spec, warnings: Vec::new(), ..new };
+    let text = dry.show(STYLE);
+    assert!(text.starts_with("default/app-7 would be given this; nothing was stored and nothing starts\n"));
+    assert!(text.contains("command     make 'a b' 'it'\\''s\\n'\n"), "{text}");
+    assert_eq!(wait::End(build("default/app-7")).show(STYLE), "default/app-7 is Failed, exit 2\n");
 }
 
 #[test]

@@ -5,14 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
-    Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, Status, StatusQuery,
+    Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
+    Started, Status, StatusQuery,
 };
 use super::route;
 
@@ -44,6 +45,9 @@ pub enum Error {
     /// The daemon says no.
     #[error("{}{}", .0.error, .0.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
     Refused(Problem),
+    /// The daemon cannot say now: it is stopping, or busy, or what it asks for is not to be had.
+    #[error("{}{}", .0.error, .0.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
+    NotNow(Problem),
     /// The connection broke, or took too long.
     #[error("ask the daemon at {}", socket.display())]
     Http {
@@ -154,6 +158,22 @@ impl Client {
         self.json(self.post(route::CANCEL, name)).await
     }
 
+    /// Starts a build.
+    ///
+    /// # Errors
+    /// If it cannot be made, if a registry that is to be asked does not answer, or if there is no answer.
+    pub async fn start(&self, query: &StartQuery) -> Result<Started, Error> {
+        self.json(self.post(route::START, query)).await
+    }
+
+    /// Makes an earlier build again.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be made, or if there is no answer.
+    pub async fn rebuild(&self, query: &RebuildQuery) -> Result<Started, Error> {
+        self.json(self.post(route::REBUILD, query)).await
+    }
+
     /// Lets held first builds go.
     ///
     /// # Errors
@@ -220,7 +240,11 @@ impl Client {
         }
         let body = self.body(response).await?;
         let problem = serde_json::from_slice(&body);
-        Err(Error::Refused(problem.unwrap_or_else(|_| Problem::new(format!("the daemon answered {status}")))))
+        let problem = problem.unwrap_or_else(|_| Problem::new(format!("the daemon answered {status}")));
+        Err(match status == StatusCode::SERVICE_UNAVAILABLE {
+            true => Error::NotNow(problem),
+            false => Error::Refused(problem),
+        })
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {

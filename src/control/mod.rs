@@ -23,6 +23,8 @@ mod route {
     pub(super) const BUILD: &str = "/v1/build";
     pub(super) const LOG: &str = "/v1/build/log";
     pub(super) const CANCEL: &str = "/v1/build/cancel";
+    pub(super) const START: &str = "/v1/start";
+    pub(super) const REBUILD: &str = "/v1/build/rebuild";
     pub(super) const RELEASE: &str = "/v1/release";
     pub(super) const PAUSE: &str = "/v1/pause";
     pub(super) const RESUME: &str = "/v1/resume";

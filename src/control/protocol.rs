@@ -8,20 +8,23 @@ mod build;
 mod config;
 mod pause;
 mod reload;
+mod start;
 mod status;
 
 pub use build::{
-    Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, Phase, Spec,
+    Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Git, Image, Options,
+    Person, Phase, Revision, Source, Spec,
 };
 pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
 pub use pause::{Pause, PauseQuery, Paused, Pauses, ResumeQuery, Resumed, Selection};
 pub use reload::{ConfigProblem, Edited, PollQuery, Polled, Refused, ReloadAnswer, Reloaded};
+pub use start::{RebuildQuery, StartQuery, Started};
 pub use status::{
     Condition, ConditionKind, Held, Registry, RegistryTrouble, Status, StatusQuery, StoreTrouble, Stretched,
     Tag, Totals,
 };
 
-pub use crate::controller::{BuildKey, ConfigKey};
+pub use crate::controller::{BuildKey, CUSTOM_BASE_IMAGE, ConfigKey};
 pub use crate::image::{Children, Digest, ImageId, Platform, TagRef};
 
 /// Why a call was refused, and what to do about it.

@@ -17,12 +17,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::limit::Limited;
 use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
-    Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, Status, StatusQuery,
+    Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
+    Started, Status, StatusQuery,
 };
 use super::{Listener, output, route};
 
 /// How long the daemon may take to answer: it may be waiting for a disk.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// The same for a call that registries have a part in. A call may last 30 s in all.
+const REFRESH_ANSWER: Duration = Duration::from_secs(28);
 
 /// How long open calls may go on once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +46,8 @@ pub enum Request {
     Builds(BuildsQuery, Reply<Builds>),
     Build(BuildName, Reply<BuildDetail>),
     Cancel(BuildName, Reply<Build>),
+    Start(StartQuery, Reply<Started>),
+    Rebuild(RebuildQuery, Reply<Started>),
     Release(ReleaseQuery, Reply<Released>),
     Pause(PauseQuery, Reply<Pauses>),
     Resume(ResumeQuery, Reply<Resumed>),
@@ -61,6 +67,8 @@ pub enum Refusal {
     NotFound(Problem),
     /// What it names is not in a state for that.
     Conflict(Problem),
+    /// What it asks for cannot be made of what is known (OpenShift's 422).
+    Invalid(Problem),
     /// Not now.
     Unavailable(Problem),
 }
@@ -73,6 +81,7 @@ impl Refusal {
             Self::Malformed(problem)
             | Self::NotFound(problem)
             | Self::Conflict(problem)
+            | Self::Invalid(problem)
             | Self::Unavailable(problem) => problem,
         }
     }
@@ -116,6 +125,8 @@ fn router(daemon: Daemon) -> Router {
         .route(route::BUILD, get(build))
         .route(route::LOG, get(log))
         .route(route::CANCEL, post(cancel))
+        .route(route::START, post(start))
+        .route(route::REBUILD, post(rebuild))
         .route(route::RELEASE, post(release))
         .route(route::PAUSE, post(pause))
         .route(route::RESUME, post(resume))
@@ -172,6 +183,17 @@ async fn cancel(State(daemon): State<Daemon>, body: Sent<BuildName>) -> Answer<B
     daemon.ask(|reply| Request::Cancel(name, reply)).await.map(Json)
 }
 
+async fn start(State(daemon): State<Daemon>, body: Sent<StartQuery>) -> Answer<Started> {
+    let Json(query) = body?;
+    let patience = if query.refresh { REFRESH_ANSWER } else { ANSWER };
+    daemon.ask_within(patience, |reply| Request::Start(query, reply)).await.map(Json)
+}
+
+async fn rebuild(State(daemon): State<Daemon>, body: Sent<RebuildQuery>) -> Answer<Started> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Rebuild(query, reply)).await.map(Json)
+}
+
 async fn release(State(daemon): State<Daemon>, body: Sent<ReleaseQuery>) -> Answer<Released> {
     let Json(query) = body?;
     daemon.ask(|reply| Request::Release(query, reply)).await.map(Json)
@@ -198,12 +220,20 @@ async fn poll(State(daemon): State<Daemon>, body: Sent<PollQuery>) -> Answer<Pol
 
 impl Daemon {
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        self.ask_within(ANSWER, request).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        patience: Duration,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
             self.0.send(request(reply)).await.ok()?;
             answer.await.ok()
         };
-        match tokio::time::timeout(ANSWER, asked).await {
+        match tokio::time::timeout(patience, asked).await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(Refusal::Unavailable(Problem::new("the daemon is stopping"))),
             Err(_) => {
@@ -233,6 +263,7 @@ impl IntoResponse for Refusal {
             Self::Malformed(problem) => (StatusCode::BAD_REQUEST, problem),
             Self::NotFound(problem) => (StatusCode::NOT_FOUND, problem),
             Self::Conflict(problem) => (StatusCode::CONFLICT, problem),
+            Self::Invalid(problem) => (StatusCode::UNPROCESSABLE_ENTITY, problem),
             Self::Unavailable(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem),
         };
         (status, Json(problem)).into_response()

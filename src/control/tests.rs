@@ -121,6 +121,25 @@ fn paused() -> Paused {
     Paused { build_config: ConfigKey::new("default", "app"), tag: None, pause }
 }
 
+fn start_query() -> StartQuery {
+    StartQuery {
+        build_config: "app".to_owned(),
+        env: vec![("GREETING".to_owned(), "a=b \"c\"".to_owned())],
+        key: Some("nightly-1".to_owned()),
+        refresh: true,
+        dry_run: true,
+    }
+}
+
+fn rebuild_query() -> RebuildQuery {
+    RebuildQuery { build: "app-3".to_owned(), env: start_query().env, key: None }
+}
+
+fn started() -> Started {
+    let warnings = vec!["another effect".to_owned()];
+    Started { build: build("default/app-7"), existed: true, dry_run: false, spec: None, warnings }
+}
+
 fn refused() -> ReloadAnswer {
     ReloadAnswer::Refused(Refused { summary: "1 error".to_owned(), problems: Vec::new() })
 }
@@ -159,6 +178,14 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
             assert_eq!(query, name("app-7"));
             reply.send(Ok(build("default/app-7"))).unwrap();
         }
+        Request::Start(query, reply) => {
+            assert_eq!(query, start_query());
+            reply.send(Ok(started())).unwrap();
+        }
+        Request::Rebuild(query, reply) => {
+            assert_eq!(query, rebuild_query());
+            reply.send(Ok(started())).unwrap();
+        }
         Request::Release(query, reply) => {
             assert_eq!(query, ReleaseQuery::BuildConfigs(vec!["app".to_owned()]));
             reply.send(Ok(Released { released: vec![ConfigKey::new("default", "app")] })).unwrap();
@@ -187,6 +214,8 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
     assert_eq!((builds.builds, builds.left_out), (vec![build("default/app-7")], 3));
     assert_eq!(client.build(&name("default/app-7")).await.unwrap(), detail(Path::new("/log")));
     assert_eq!(client.cancel(&name("app-7")).await.unwrap(), build("default/app-7"));
+    assert_eq!(client.start(&start_query()).await.unwrap(), started());
+    assert_eq!(client.rebuild(&rebuild_query()).await.unwrap(), started());
     let query = ReleaseQuery::BuildConfigs(vec!["app".to_owned()]);
     assert_eq!(client.release(&query).await.unwrap().released.len(), 1);
     assert_eq!(client.pause(&pause_query()).await.unwrap().paused, [paused()]);
@@ -214,6 +243,7 @@ async fn a_refusal_reaches_the_person_with_its_hint() {
 async fn a_daemon_that_drops_a_call_is_told_to_be_stopping() {
     let served = Served::new(drop).await;
     let error = served.client().await.status(&StatusQuery::default()).await.unwrap_err();
+    assert!(matches!(&error, Error::NotNow(_)));
     assert_eq!(error.to_string(), "the daemon is stopping");
 }
 

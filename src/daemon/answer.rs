@@ -6,7 +6,9 @@ mod build;
 mod config;
 mod name;
 mod pause;
+mod rebuild;
 mod reload;
+mod start;
 mod status;
 
 use std::collections::HashMap;
@@ -22,9 +24,14 @@ use crate::store::CommitError;
 
 pub use build::{build, builds, check_cancel, summary};
 pub use config::{check_release, configs, holds, stale_since};
-pub use name::{check_poll, find_build, find_config};
+pub use name::{check_poll, find_build, find_config, find_tag};
 pub use pause::{check_pause, check_resume, is_paused, paused_of, pauses};
+pub use rebuild::{check_rebuild, rebuild_of, rebuild_warnings, spec_is_gone};
 pub use reload::{refused, reloaded};
+pub use start::{
+    check_start, not_startable, start_warnings, started, started_before, tags_to_look_at, with_fresh,
+    would_start,
+};
 pub use status::{status, totals};
 
 /// What the daemon knows of itself.

@@ -44,7 +44,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         ),
         Note::TriggerSwallowed { config, build, tag, digest } => info!(
             event = "trigger_swallowed", build_config = %config, %build, %tag, digest = shown(digest.as_ref()),
-            "another trigger's build covers this image",
+            "a build that it did not cause covers this image",
         ),
         Note::TriggerRecorded { config, tag, digest } => info!(
             event = "trigger_recorded", build_config = %config, %tag, digest = shown(digest.as_ref()),
@@ -73,7 +73,7 @@ pub(super) fn narrate(note: &Note, builds_dir: &Path) {
         }
         Note::BuildQueued { build, urgency } => info!(
             event = "build_queued", build_config = %build.config, %build, cause = words::cause(*urgency),
-            "waits its turn",
+            actor = words::actor(*urgency),             "waits its turn",
         ),
         Note::BuildStarted { build, attempt } => info!(
             event = "build_started", build_config = %build.config, %build, attempt, "is started",

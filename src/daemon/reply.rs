@@ -31,6 +31,8 @@ impl Daemon {
             }
             Request::Build(name, reply) => drop(reply.send(self.build(&name))),
             Request::Cancel(name, reply) => drop(reply.send(self.cancel(&name).await)),
+            Request::Start(query, reply) => self.start(query, reply).await,
+            Request::Rebuild(query, reply) => drop(reply.send(self.rebuild(&query).await)),
             Request::Release(query, reply) => drop(reply.send(self.release(&query).await)),
             Request::Pause(query, reply) => drop(reply.send(self.pause(&query).await)),
             Request::Resume(query, reply) => drop(reply.send(self.resume(&query).await)),

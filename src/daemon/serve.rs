@@ -10,6 +10,7 @@ use tokio::time::{Instant, Interval, sleep_until};
 use super::engine::{Engine, GROUP};
 use super::pulse::{Pulse, Work};
 use super::reload::{Asker, Reading, Reloads};
+use super::start::Looked;
 use super::words::millis;
 use super::{Ending, Options, Signals, answer};
 use crate::controller::Event;
@@ -26,6 +27,8 @@ pub(super) struct Daemon {
     pub(super) runner: Exec,
     pub(super) inbox: Inbox,
     pub(super) commands: mpsc::Sender<poll::Command>,
+    /// Where looks for the sake of a build are told.
+    pub(super) looks: mpsc::Sender<Looked>,
     pub(super) reloads: Reloads,
     pub(super) options: Options,
     pub(super) settings: Arc<config::Settings>,
@@ -46,6 +49,7 @@ pub(super) struct Daemon {
 pub(super) struct Inbox {
     pub(super) signals: Signals,
     pub(super) readings: mpsc::Receiver<Reading>,
+    pub(super) looks: mpsc::Receiver<Looked>,
     pub(super) questions: mpsc::Receiver<control::Request>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) observations: mpsc::Receiver<Observation>,
@@ -58,6 +62,8 @@ enum Input {
     Reload,
     /// A configuration was read for a reload.
     Read(Reading),
+    /// Registries were asked for the sake of a build.
+    Looked(Looked),
     Question(control::Request),
     Events(Vec<Event>),
     /// None at all means that polling has ended.
@@ -85,6 +91,7 @@ impl Inbox {
             biased;
             Some(()) = self.signals.stop.recv() => Input::Stop,
             Some(reading) = self.readings.recv() => Input::Read(reading),
+            Some(looked) = self.looks.recv() => Input::Looked(looked),
             Some(()) = self.signals.reload.recv() => Input::Reload,
             Some(question) = self.questions.recv() => Input::Question(question),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
@@ -140,6 +147,7 @@ impl Daemon {
         match input {
             Input::Reload => self.reload(Asker::Signal),
             Input::Read(reading) => self.finish_reload(reading).await,
+            Input::Looked(looked) => self.finish_start(looked).await,
             Input::Question(question) => self.answer(question).await,
             Input::Events(events) => self.engine.step(events).await,
             Input::Observations(observations) => {

@@ -15,6 +15,15 @@ pub(super) fn cause(urgency: Urgency) -> &'static str {
     }
 }
 
+/// Who asked for a build, where somebody did.
+pub(super) fn actor(urgency: Urgency) -> Option<&'static str> {
+    match urgency {
+        Urgency::Manual | Urgency::Rebuild => Some("command"),
+        Urgency::Webhook => Some("webhook"),
+        Urgency::ConfigChange | Urgency::ImageChange | Urgency::FirstSight => None,
+    }
+}
+
 /// Why a build was called off.
 pub(super) fn cancel_reason(reason: CancelReason) -> &'static str {
     match reason {

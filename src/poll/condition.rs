@@ -90,6 +90,10 @@ impl Trouble {
     pub const MISSING: &'static str = "missing";
     /// The kind of trouble in which the registry says that it is asked too often.
     pub const LIMIT: &'static str = "too_many_requests";
+    /// The kind of trouble of who asks for a look at a tag that no plan has.
+    pub const NOT_POLLED: &'static str = "not_polled";
+    /// The kind of trouble of who asks for a look where each tag is polled exactly once.
+    pub const POLLED_ONCE: &'static str = "polled_once";
 }
 
 impl Condition {
@@ -147,6 +151,11 @@ impl Health {
     /// Whether it failed for the login, and was not answered since.
     pub(super) fn lacks_login(&self) -> bool {
         self.lacks_login
+    }
+
+    /// The host was closed for a look at it.
+    pub(super) fn accuse(&mut self) {
+        self.standing = Standing::Accuser;
     }
 
     /// The host is well after all.

@@ -20,6 +20,8 @@ pub(super) struct HostGate {
     clock: Steady,
     /// Held while its holder waits for a permit: the lock is fair, so requests leave in the order they came.
     line: tokio::sync::Mutex<()>,
+    /// Held by the one look that may go on beside the polls.
+    looks: tokio::sync::Mutex<()>,
     inside: Mutex<Inside>,
     /// Who waits for a permit is to look again.
     changed: Notify,
@@ -31,6 +33,8 @@ pub(super) struct HostGate {
 struct Inside {
     budget: Budget,
     backoff: Backoff,
+    /// What it was closed for last.
+    reason: Option<Box<Trouble>>,
     /// How many polls became the probe so far: the last of them is it.
     probes: u64,
     /// Nobody waits for this host any more, for this reason.
@@ -62,11 +66,12 @@ enum Reply {
 impl HostGate {
     /// Nothing is spent, and nothing known.
     pub(super) fn new(host: &str, limits: Limits, clock: Steady) -> Self {
-        let inside =
-            Inside { budget: Budget::new(limits), backoff: Backoff::new(host), probes: 0, given_up: None };
+        let (budget, backoff) = (Budget::new(limits), Backoff::new(host));
+        let inside = Inside { budget, backoff, reason: None, probes: 0, given_up: None };
         Self {
             clock,
             line: tokio::sync::Mutex::default(),
+            looks: tokio::sync::Mutex::default(),
             inside: Mutex::new(inside),
             changed: Notify::new(),
             gave_up: Notify::new(),
@@ -112,6 +117,24 @@ impl HostGate {
             match given_up {
                 Some(trouble) => return trouble,
                 None => gave_up.await,
+            }
+        }
+    }
+
+    /// Returns when no other look at a tag of this host goes on, nor begins before what is returned is dropped. Cancel
+    /// safe.
+    pub(super) async fn looks(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.looks.lock().await
+    }
+
+    /// Returns when the host is closed, be it half-open: with what it was closed for. Cancel safe.
+    pub(super) async fn closed(&self) -> Trouble {
+        loop {
+            let changed = self.changed.notified();
+            let closed_for = self.inside().closed_for();
+            match closed_for {
+                Some(trouble) => return trouble,
+                None => changed.await,
             }
         }
     }
@@ -165,6 +188,11 @@ impl HostGate {
 // === impl Inside ===
 
 impl Inside {
+    fn closed_for(&self) -> Option<Trouble> {
+        self.backoff.closed_until()?;
+        self.reason.as_deref().cloned()
+    }
+
     /// Whether this poll is the probe: another one takes the place of a probe that takes too long.
     fn is_probe(&self, turn: &Turn) -> bool {
         let probe = turn.probe.load(Ordering::Relaxed);
@@ -189,7 +217,8 @@ impl Turn {
     /// The poll is over: whose trouble it ran into, if into any. The gate has learnt from it.
     pub(super) fn settle(self, trouble: Option<&Trouble>, repository: &str, doubted: bool) -> Option<Blame> {
         let now = self.gate.clock.now();
-        let mut inside = self.gate.inside();
+        let mut guard = self.gate.inside();
+        let inside = &mut *guard;
         let asker = Asker { repository, probe: inside.is_probe(&self), doubted };
         self.probe.store(0, Ordering::Relaxed);
         let backoff = &mut inside.backoff;
@@ -204,11 +233,17 @@ impl Turn {
                 backoff.answered(asker, now);
                 None
             }
-            Some(trouble) => Some(backoff.failed(asker, trouble, now)),
+            Some(trouble) => {
+                let blame = backoff.failed(asker, trouble, now);
+                if blame == Blame::Host {
+                    inside.reason = Some(Box::new(trouble.clone()));
+                }
+                Some(blame)
+            }
         };
         // Who waits at an open gate waits for the budget alone, of which an answer gives nothing back.
-        let changed = was_closed || backoff.closed_until().is_some();
-        drop(inside);
+        let changed = was_closed || inside.backoff.closed_until().is_some();
+        drop(guard);
         if changed {
             self.gate.changed.notify_waiters();
         }

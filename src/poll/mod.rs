@@ -14,6 +14,7 @@
 //!             │ Found, or Trouble
 //!           poller ──> Observation to whoever decides;  condition, host: what is told, and how often
 //! ```
+//! A look that somebody asks for goes beside the rounds and through the same gates; only who asks is told of it: `look`.
 //!
 //! It knows nothing of what was seen before, nor of what a new digest means: every answer is handed on, and the
 //! receiver compares.
@@ -30,6 +31,7 @@ mod ground;
 mod host;
 mod lane;
 mod log;
+mod look;
 mod plan;
 mod poller;
 mod progress;

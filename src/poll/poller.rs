@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::books::{Answer, Books, Question};
 use super::clock::Clock;
 use super::gate::Turn;
-use super::{Mode, Plan, Resolve, Status, log};
+use super::{Mode, Plan, Resolve, Status, Trouble, log};
 use crate::image::{Found, Polled, TagRef};
 use crate::registry::{Known, Target};
 
@@ -73,6 +73,17 @@ pub enum Command {
         /// How many.
         reply: oneshot::Sender<usize>,
     },
+    /// What do these tags point to now? Only `reply` is told, as soon as each is known: there is no [`Observation`], and
+    /// the next poll of a tag compares with what the last one brought. Every request waits for its host's budget, one look
+    /// of a host goes on at a time, and a host that is left alone is not waited for: its trouble is the answer.
+    ///
+    /// Dropping the receiver calls the looks off. With [`Mode::Once`] the answer is a refusal.
+    Look {
+        /// Tags of the plan; of any other the answer says that it is none.
+        tags: Vec<TagRef>,
+        /// Where each answer goes.
+        reply: mpsc::Sender<(TagRef, Result<Found, Trouble>)>,
+    },
     /// What may have been the trouble of these hosts has changed: those that are left alone are probed now, or as soon as
     /// the registry wants to be asked again.
     Probe(Vec<String>),
@@ -93,6 +104,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
         let (resolver, observations) = (&*self.resolver, &self.observations);
         let asker = Asker { resolver, observations, mode: self.mode, books: &books, clock: &clock };
         let mut in_flight = FuturesUnordered::new();
+        let mut looks = FuturesUnordered::new();
         // How the poll of each round is called off.
         let mut handles = HashMap::new();
         let go = |question: Question, handles: &mut HashMap<u64, AbortHandle>| {
@@ -125,6 +137,10 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                 biased;
                 command = self.commands.recv() => match command {
                     Some(Command::Stop) | None => return,
+                    Some(Command::Look { tags, reply }) => {
+                        let errands = lock(&books).errands(tags, &reply);
+                        looks.extend(errands.into_iter().map(|errand| asker.look(errand)));
+                    }
                     Some(command) => {
                         let gone = lock(&books).obey(command, &clock);
                         gone.iter().filter_map(|round| handles.remove(round)).for_each(|handle| handle.abort());
@@ -138,6 +154,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Poller<R, W> {
                         in_flight.extend(next.map(|question| go(question, &mut handles)));
                     }
                 }
+                Some(()) = looks.next() => {}
                 () = &mut alarm => {
                     alarm.set(clock.reach(None));
                     alarm_at = None;
@@ -157,19 +174,19 @@ impl Books {
             Command::Probe(hosts) => self.probe_soon(|name| hosts.iter().any(|host| host == name)),
             Command::Replan(plan) => return self.replan(plan, clock.now(), clock.wall()),
             // The loop's to obey.
-            Command::Stop => {}
+            Command::Look { .. } | Command::Stop => {}
         }
         Vec::new()
     }
 }
 
 /// What a poll needs.
-struct Asker<'a, R, W> {
-    resolver: &'a R,
+pub(super) struct Asker<'a, R, W> {
+    pub(super) resolver: &'a R,
     observations: &'a mpsc::Sender<Observation>,
-    mode: Mode,
-    books: &'a Mutex<Books>,
-    clock: &'a Clock<W>,
+    pub(super) mode: Mode,
+    pub(super) books: &'a Mutex<Books>,
+    pub(super) clock: &'a Clock<W>,
 }
 
 /// A round that does not go on by itself any more.
@@ -231,7 +248,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Asker<'_, R, W> {
 }
 
 /// Never held across an await: all is one task, and nobody waits for it.
-fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+pub(super) fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,6 +8,7 @@ mod condition;
 mod faults;
 mod lines;
 mod log;
+mod look;
 mod poller;
 mod schedule;
 mod status;

@@ -26,6 +26,7 @@ mod registries;
 mod reload;
 mod resolve;
 mod secrets;
+mod start;
 mod support;
 mod systemd;
 mod v1;

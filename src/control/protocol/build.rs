@@ -125,9 +125,24 @@ pub struct BuiltImage {
 pub struct Spec {
     /// What brought it about.
     pub causes: Vec<Cause>,
+    /// `Source`, `Docker`, `Custom` or `Command`.
+    #[serde(default)]
+    pub strategy: String,
+    /// What else the strategy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Options>,
     /// The image it is made from, if the strategy names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_image: Option<Image>,
+    /// Where the source code is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Which revision of it, if somebody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// Where the built image goes, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
     /// The command, filled in.
     pub command: Vec<String>,
     /// Where it runs; its own directory if absent.
@@ -139,6 +154,76 @@ pub struct Spec {
     pub labels: BTreeMap<String, String>,
     /// How long one attempt may run, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// What a strategy says beyond its command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Docker: where the Dockerfile is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile_path: Option<String>,
+    /// Docker: the names of the arguments of the build; the values stay with the daemon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_args: Vec<String>,
+    /// Docker: the stage to build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Docker: nothing is taken from earlier builds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_cache: bool,
+    /// Source: files of the last build are used again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incremental: bool,
+    /// The image is pulled even if it is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_pull: bool,
+}
+
+/// Where the source code is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// A git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
+    /// The directory in it that is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_dir: Option<String>,
+}
+
+/// A git repository, and a branch or tag of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Git {
+    /// Where it is.
+    pub uri: String,
+    /// A branch, tag or commit.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A revision of source code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit.
+    pub commit: String,
+    /// What was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Who changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Person>,
+    /// Who brought it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committer: Option<Person>,
+}
+
+/// Somebody whom a commit names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Person {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
 }
 
 /// Why a build was made.
@@ -166,6 +251,9 @@ pub struct Cause {
 pub struct Image {
     /// The tag it was found under.
     pub tag: TagRef,
+    /// The same as the configuration spells it: an image reference, or `namespace/stream:tag`.
+    #[serde(default)]
+    pub named: String,
     /// The immutable reference; the tag itself on a v1 registry.
     pub reference: String,
     /// Its digest; none on a v1 registry.
@@ -177,4 +265,13 @@ pub struct Image {
     /// Whether the reference may lead to another image later: so on a v1 registry, where nothing is immutable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mutable: bool,
+}
+
+impl Image {
+    /// Its namespace and its `stream:tag`, where the configuration follows it as a tag of an image stream.
+    #[must_use]
+    pub fn stream_tag(&self) -> Option<(&str, &str)> {
+        let is_image = self.named.parse::<TagRef>().is_ok_and(|named| named == self.tag);
+        self.named.split_once('/').filter(|_| !is_image)
+    }
 }

@@ -9,7 +9,10 @@ use super::super::words;
 use super::name::{find_build, find_config_with_builds};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
-use crate::controller::{Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage};
+use crate::controller::{
+    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Person, Phase, PinnedImage, Revision, Source,
+    StrategyOptions,
+};
 use crate::runner;
 
 /// How many builds one answer holds: enough to read, and to keep the daemon's other work waiting no longer.
@@ -122,17 +125,58 @@ fn attempt(attempt: &Attempt) -> protocol::Attempt {
     }
 }
 
-/// Values of the environment may be private, so only their names leave the daemon.
-fn given(spec: &BuildSpec) -> protocol::Spec {
+/// What a build is given. Values of the environment may be private, so only their names leave the daemon.
+pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
     protocol::Spec {
         causes: spec.causes.iter().map(cause).collect(),
+        strategy: spec.strategy.as_str().to_owned(),
+        options: spec.options.as_deref().map(options),
         base_image: spec.base_image.as_ref().map(image),
+        source: spec.source.as_deref().map(source),
+        revision: spec.revision.as_deref().map(revision),
+        output: owned(spec.output.as_deref()),
         command: spec.command.clone(),
         working_dir: spec.working_dir.clone(),
         env: spec.env.iter().map(|(name, _)| name.clone()).collect(),
         labels: spec.labels.clone(),
         timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+fn options(options: &StrategyOptions) -> protocol::Options {
+    protocol::Options {
+        dockerfile_path: owned(options.dockerfile_path.as_deref()),
+        build_args: options.build_args.iter().map(|(name, _)| name.clone()).collect(),
+        target: owned(options.target.as_deref()),
+        no_cache: options.no_cache,
+        incremental: options.incremental,
+        force_pull: options.force_pull,
+    }
+}
+
+fn source(source: &Source) -> protocol::Source {
+    let git = source
+        .git
+        .as_ref()
+        .map(|git| protocol::Git { uri: git.uri.to_string(), reference: owned(git.reference.as_deref()) });
+    protocol::Source { git, context_dir: owned(source.context_dir.as_deref()) }
+}
+
+fn revision(revision: &Revision) -> protocol::Revision {
+    let person = |person: &Person| protocol::Person {
+        name: owned(person.name.as_deref()),
+        email: owned(person.email.as_deref()),
+    };
+    protocol::Revision {
+        commit: revision.commit.to_string(),
+        message: owned(revision.message.as_deref()),
+        author: revision.author.as_ref().map(person),
+        committer: revision.committer.as_ref().map(person),
+    }
+}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
 }
 
 fn cause(cause: &Cause) -> protocol::Cause {
@@ -151,6 +195,7 @@ fn cause(cause: &Cause) -> protocol::Cause {
 fn image(image: &PinnedImage) -> protocol::Image {
     protocol::Image {
         tag: image.tag.clone(),
+        named: image.named.to_string(),
         reference: image.reference.to_string(),
         digest: image.digest.clone(),
         image_id: image.image_id,

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::status::not_watched;
 use crate::control::Refusal;
 use crate::control::protocol::{PollQuery, Problem};
-use crate::controller::{BuildKey, ConfigKey, Controller};
+use crate::controller::{BuildKey, ConfigKey, Controller, StreamTag};
 use crate::image::{ReferenceError, TagRef};
+
+/// How a name is made to mean one thing.
+const NAMESPACE: &str = "write it with its namespace";
 
 /// The build that `text`, `[NAMESPACE/]NAME-NUMBER`, means.
 ///
@@ -28,7 +30,7 @@ pub fn find_build(controller: &Controller, text: &str) -> Result<BuildKey, Refus
         Problem::new(format!("there is no build {text}"))
             .hint("`basewatch builds` lists those that are kept".to_owned())
     };
-    only(text, &found, missing)
+    only(text, &found, missing, NAMESPACE)
 }
 
 /// The configured build config that `text`, `[NAMESPACE/]NAME`, means.
@@ -38,7 +40,7 @@ pub fn find_build(controller: &Controller, text: &str) -> Result<BuildKey, Refus
 pub fn find_config(controller: &Controller, text: &str) -> Result<ConfigKey, Refusal> {
     let configured = controller.settings().build_configs.iter().map(|config| &config.key);
     let found: Vec<&ConfigKey> = configured.filter(|key| means(text, key)).collect();
-    only(text, &found, || no_config(text))
+    only(text, &found, || no_config(text), NAMESPACE)
 }
 
 /// Like [`find_config`], but one that only has builds left will do.
@@ -46,7 +48,7 @@ pub(super) fn find_config_with_builds(controller: &Controller, text: &str) -> Re
     let configured = controller.settings().build_configs.iter().map(|config| &config.key);
     let built = controller.records().configs.keys();
     let found: BTreeSet<&ConfigKey> = configured.chain(built).filter(|key| means(text, key)).collect();
-    only(text, &found.into_iter().collect::<Vec<_>>(), || no_config(text))
+    only(text, &found.into_iter().collect::<Vec<_>>(), || no_config(text), NAMESPACE)
 }
 
 /// The tags to look at now: those that are named, or all that are watched.
@@ -54,20 +56,49 @@ pub(super) fn find_config_with_builds(controller: &Controller, text: &str) -> Re
 /// # Errors
 /// If one that is named is not watched.
 pub fn check_poll(controller: &Controller, query: &PollQuery) -> Result<Vec<TagRef>, Refusal> {
-    let configs = controller.settings().build_configs.iter();
-    let watched: HashSet<&TagRef> = configs.flat_map(|config| config.tags()).collect();
     if query.tags.is_empty() {
-        return Ok(watched.into_iter().cloned().collect());
+        let asked = followed(controller).filter(|from| !from.unasked).map(|from| &from.tag);
+        return Ok(asked.collect::<HashSet<_>>().into_iter().cloned().collect());
     }
-    let malformed = |error: ReferenceError| Refusal::Malformed(Problem::new(error.to_string()));
     let named = query.tags.iter().map(|text| {
-        let tag: TagRef = text.parse().map_err(malformed)?;
-        match watched.contains(&tag) {
+        let tag = find_tag(controller, text)?;
+        match followed(controller).any(|from| from.tag == tag && !from.unasked) {
             true => Ok(tag),
-            false => Err(not_watched(&tag)),
+            false => Err(Refusal::Conflict(Problem::new(format!(
+                "{text} is taken as it is written: no registry is asked"
+            )))),
         }
     });
     named.collect()
+}
+
+/// The tag that `text` means among those that are configured: one that is called so, be it `ns/name:tag`, or the one that
+/// it is an image reference to.
+///
+/// # Errors
+/// If it is neither, or if it is a name of several.
+pub fn find_tag(controller: &Controller, text: &str) -> Result<TagRef, Refusal> {
+    let named = followed(controller).filter(|from| &*from.named == text).map(|from| &from.tag);
+    let named: Vec<&TagRef> = named.collect::<BTreeSet<_>>().into_iter().collect();
+    if !named.is_empty() {
+        return only(text, &named, || not_watched(text), "write the image reference");
+    }
+    let malformed = |error: ReferenceError| Refusal::Malformed(Problem::new(error.to_string()));
+    let tag: TagRef = text.parse().map_err(malformed)?;
+    match followed(controller).any(|from| from.tag == tag) {
+        true => Ok(tag),
+        false => Err(Refusal::NotFound(not_watched(&tag))),
+    }
+}
+
+/// Every tag that is followed, once for each place where it is.
+fn followed(controller: &Controller) -> impl Iterator<Item = &StreamTag> {
+    controller.settings().build_configs.iter().flat_map(|config| config.stream_tags())
+}
+
+/// The answer to who asks for a tag that nothing watches.
+fn not_watched(tag: impl std::fmt::Display) -> Problem {
+    Problem::new(format!("{tag} is not watched")).hint("`basewatch status` lists the tags that are")
 }
 
 fn means(text: &str, key: &ConfigKey) -> bool {
@@ -82,6 +113,7 @@ fn only<T: Clone + std::fmt::Display>(
     text: &str,
     found: &[&T],
     missing: impl FnOnce() -> Problem,
+    way_out: &str,
 ) -> Result<T, Refusal> {
     match found {
         [] => Err(Refusal::NotFound(missing())),
@@ -89,7 +121,7 @@ fn only<T: Clone + std::fmt::Display>(
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();
             let problem = Problem::new(format!("{text} may be {}", names.join(" or ")));
-            Err(Refusal::Conflict(problem.hint("write it with its namespace")))
+            Err(Refusal::Conflict(problem.hint(way_out)))
         }
     }
 }

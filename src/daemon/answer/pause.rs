@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::config::has_labels;
-use super::name::find_config;
+use super::name::{find_config, find_tag};
 use crate::control::Refusal;
 use crate::control::protocol::{self, PauseQuery, Paused, Problem, ResumeQuery, Selection};
 use crate::controller::{BuildConfig, Controller, Event, Pausable, Pause, TriggerKey};
@@ -112,9 +112,7 @@ fn select(controller: &Controller, selection: &Selection) -> Result<Pausable, Re
             let problem = Problem::new("either all builds are meant or those of one trigger");
             return Err(Refusal::Malformed(problem));
         }
-        Some(text) => Some(text.parse().map_err(|error: crate::image::ReferenceError| {
-            Refusal::Malformed(Problem::new(error.to_string()))
-        })?),
+        Some(text) => Some(meant(controller, text)?),
         None => None,
     };
     let mut what = Pausable::default();
@@ -133,6 +131,17 @@ fn select(controller: &Controller, selection: &Selection) -> Result<Pausable, Re
         Some(tag) if what.triggers.is_empty() => Err(no_trigger("none of these build configs has a", tag)),
         Some(_) | None => Ok(what),
     }
+}
+
+/// The tag that `text` means. One that nobody watches is none that these build configs have a trigger on, which is told
+/// with their names.
+fn meant(controller: &Controller, text: &str) -> Result<TagRef, Refusal> {
+    find_tag(controller, text).or_else(|refusal| match &refusal {
+        Refusal::NotFound(_) => text.parse().map_err(|_| refusal),
+        Refusal::Malformed(_) | Refusal::Conflict(_) | Refusal::Invalid(_) | Refusal::Unavailable(_) => {
+            Err(refusal)
+        }
+    })
 }
 
 fn selected<'a>(controller: &'a Controller, selection: &Selection) -> Result<Vec<&'a BuildConfig>, Refusal> {

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::summary;
 use super::config::{holds, stale_since};
+use super::name::find_tag;
 use super::pause::{is_paused, pauses};
 use super::{Facts, PolledHost, PolledTag, Polling};
 use crate::control::Refusal;
-use crate::control::protocol::{self, Held, Phase, Problem, Status, StatusQuery, Tag, Totals};
+use crate::control::protocol::{self, Held, Phase, Status, StatusQuery, Tag, Totals};
 use crate::controller::{BuildConfig, ConfigKey, Controller, HoldReason};
 use crate::image::{Identity, TagRef};
 
@@ -21,7 +22,7 @@ pub fn status(
     facts: &Facts,
     query: &StatusQuery,
 ) -> Result<Status, Refusal> {
-    let scope = Scope::new(controller, polling, query)?;
+    let scope = Scope::new(controller, query)?;
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: facts.started,
@@ -75,13 +76,13 @@ struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn new(controller: &'a Controller, polling: &Polling, query: &StatusQuery) -> Result<Self, Refusal> {
+    fn new(controller: &'a Controller, query: &StatusQuery) -> Result<Self, Refusal> {
         let configs = controller.settings().build_configs.iter().map(|config| &**config);
         if query.tags.is_empty() {
             return Ok(Self { tags: None, configs: configs.map(|config| (&config.key, config)).collect() });
         }
         let tags: HashSet<TagRef> =
-            query.tags.lines().map(|text| watched(polling, text)).collect::<Result<_, _>>()?;
+            query.tags.lines().map(|text| find_tag(controller, text)).collect::<Result<_, _>>()?;
         let on_them =
             configs.filter(|config| config.triggers.iter().any(|trigger| tags.contains(&trigger.from.tag)));
         let configs = on_them.map(|config| (&config.key, config)).collect();
@@ -91,22 +92,6 @@ impl<'a> Scope<'a> {
     fn has(&self, tag: &TagRef) -> bool {
         self.tags.as_ref().is_none_or(|tags| tags.contains(tag))
     }
-}
-
-fn watched(polling: &Polling, text: &str) -> Result<TagRef, Refusal> {
-    let tag: TagRef = text
-        .parse()
-        .map_err(|error: crate::image::ReferenceError| Refusal::Malformed(Problem::new(error.to_string())))?;
-    match polling.tags.contains_key(&tag) {
-        true => Ok(tag),
-        false => Err(not_watched(&tag)),
-    }
-}
-
-/// The answer to who asks for a tag that nothing watches.
-pub(super) fn not_watched(tag: &TagRef) -> Refusal {
-    let problem = Problem::new(format!("{tag} is not watched"));
-    Refusal::NotFound(problem.hint("`basewatch status` lists the tags that are"))
 }
 
 fn tags(controller: &Controller, polling: &Polling, scope: &Scope<'_>) -> Vec<Tag> {

@@ -1,4 +1,6 @@
 mod pause;
+mod start;
+mod tag;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -180,6 +182,7 @@ fn problem(refusal: Refusal) -> String {
         Refusal::Malformed(problem)
         | Refusal::NotFound(problem)
         | Refusal::Conflict(problem)
+        | Refusal::Invalid(problem)
         | Refusal::Unavailable(problem) => problem.error,
     }
 }

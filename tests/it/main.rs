@@ -28,3 +28,4 @@ mod secrets;
 mod support;
 mod systemd;
 mod v1;
+mod webhook;

@@ -1,7 +1,8 @@
 //! Builds the parts, wires them, owns shutdown; the only room that sees everything.
 //!
 //! One task takes everything in and decides, one step at a time: observations, what the runner reports, what a person
-//! asks, and the clock. Polling and the control socket are tasks of their own, which only send.
+//! or a webhook asks, and the clock. Polling, the control socket and the listener for webhooks are tasks of their own,
+//! which only send.
 
 pub mod answer;
 mod engine;
@@ -13,9 +14,11 @@ mod reply;
 mod serve;
 mod settings;
 mod start;
+mod webhook;
 mod words;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +39,7 @@ use engine::{Engine, GROUP};
 use pulse::Pulse;
 use reload::Reloads;
 use serve::{Daemon, Inbox};
+use webhook::Webhooks;
 
 pub use crate::runner::INHERITED;
 pub use settings::{OnLostState, Settings};
@@ -83,7 +87,8 @@ pub struct Signals {
 /// connections: in a `LocalSet` each answer would be handed from one queue of tasks to another.
 ///
 /// # Errors
-/// If the state cannot be opened, a certificate file cannot be read, or the control socket cannot be bound.
+/// If the state cannot be opened, a certificate file cannot be read, the secret of a webhook cannot be
+/// had, or the control socket or the address for webhooks cannot be bound.
 pub async fn run(settings: config::Settings, options: Options, signals: Signals) -> anyhow::Result<Ending> {
     match spawn_local(start(settings, options, signals)).await {
         Ok(ending) => ending,
@@ -107,11 +112,12 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         runner.sweep(|build| records.builds.contains_key(build)).await;
     }
     let listener = control::Listener::bind(&options.socket).await?;
+    let (webhooks, calls_in, webhook) = Webhooks::start(&settings, options.once).await?;
     let plan = plan::first(&settings, &records);
     let (questions, questions_in) = mpsc::channel(16);
     let (stopping, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(control::serve(listener, questions, async { drop(stopped.await) }));
-    tell_start(&settings, &options);
+    tell_start(&settings, &options, webhook);
 
     let controller = Controller::new(store_id, records);
     let mut engine = Engine::new(controller, store, runner.clone(), builds_dir(&options), events);
@@ -139,6 +145,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         questions: questions_in,
         events: events_in,
         observations: observations_in,
+        calls: calls_in,
         summaries: reply::hourly(),
     };
     let mut pulse = Pulse::new(options.manager.clone());
@@ -150,6 +157,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         inbox,
         commands,
         looks,
+        webhooks,
         reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,
         settings: Arc::new(settings),
@@ -225,7 +233,7 @@ fn tell_recovery(recovery: &Recovery) {
 }
 
 /// The decisions made at the start, one line a fact.
-fn tell_start(settings: &config::Settings, options: &Options) {
+fn tell_start(settings: &config::Settings, options: &Options, webhook: Option<SocketAddr>) {
     tracing::info!(
         event = "config_loaded",
         config = %options.config.display(),
@@ -239,6 +247,7 @@ fn tell_start(settings: &config::Settings, options: &Options) {
         version = env!("CARGO_PKG_VERSION"),
         state_dir = %options.state_dir.display(),
         socket = %options.socket.display(),
+        webhook = webhook.map(tracing::field::display),
         max_builds = settings.controller.max_builds,
         runner = "exec: builds run as this user and can read what this user can",
         "started"

@@ -4,32 +4,44 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::unix::SocketAddr;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a connection may say nothing at all.
-const HELLO: Duration = Duration::from_secs(10);
+/// How much is thrown away at once of what nobody reads, in bytes.
+const PIECE: usize = 8 * 1024;
 
-/// How long a call may take from its first byte to the first byte of its answer. The answer itself may take its time:
-/// whoever pages through a log reads it as they please.
-const CALL: Duration = Duration::from_secs(30);
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections open at once; more wait.
+    pub(crate) connections: usize,
+    /// How long a connection may say nothing at all.
+    pub(crate) hello: Duration,
+    /// How long a call may take from its first byte to the first byte of its answer. The answer itself may take its
+    /// time: whoever pages through a log reads it as they please.
+    pub(crate) call: Duration,
+    /// How long what still comes in is read away once all is answered. To close on it would be to the other end as if
+    /// the answer had never been.
+    pub(crate) linger: Duration,
+}
 
 /// A listener that accepts so many connections, and the next when one of them ends.
-pub(super) struct Limited {
-    socket: UnixListener,
+pub(crate) struct Limited<L> {
+    listener: L,
+    limits: Limits,
     free: Arc<Semaphore>,
 }
 
 /// A connection and its place among the few.
-pub(super) struct Connection {
-    stream: UnixStream,
+pub(crate) struct Connection<S> {
+    stream: S,
     stage: Stage,
+    limits: Limits,
     /// When it has to have reached its next stage.
     deadline: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,
@@ -41,32 +53,61 @@ enum Stage {
     Silent,
     Asking,
     Answered,
+    /// Nothing more is said; what comes in is of no interest.
+    Closing,
 }
 
-impl Limited {
-    pub(super) fn new(socket: UnixListener, connections: usize) -> Self {
-        Self { socket, free: Arc::new(Semaphore::new(connections)) }
+impl<L> Limited<L> {
+    pub(crate) fn new(listener: L, limits: Limits) -> Self {
+        Self { listener, limits, free: Arc::new(Semaphore::new(limits.connections)) }
     }
 }
 
-impl axum::serve::Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
+impl<L: Listener> Listener for Limited<L> {
+    type Io = Connection<L::Io>;
+    type Addr = L::Addr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         // Nobody closes the semaphore; if somebody did, there would be no limit rather than no answer.
         let place = Arc::clone(&self.free).acquire_owned().await.ok();
-        let (stream, address) = axum::serve::Listener::accept(&mut self.socket).await;
-        let deadline = Box::pin(sleep(HELLO));
-        (Connection { stream, stage: Stage::Silent, deadline, _place: place }, address)
+        let (stream, address) = self.listener.accept().await;
+        let limits = self.limits;
+        let deadline = Box::pin(sleep(limits.hello));
+        (Connection { stream, stage: Stage::Silent, limits, deadline, _place: place }, address)
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 
-impl AsyncRead for Connection {
+impl<S> Connection<S> {
+    fn enter(&mut self, stage: Stage, time: Duration) {
+        self.stage = stage;
+        self.deadline.as_mut().reset(Instant::now() + time);
+    }
+}
+
+impl<S: AsyncRead + Unpin> Connection<S> {
+    /// Reads away what still comes in, until the other end closes or the time for it is over.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut piece = [0; PIECE];
+        loop {
+            if self.deadline.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(context, &mut piece) {
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => {}
+                // It has closed, or is gone.
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -76,19 +117,19 @@ impl AsyncRead for Connection {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         match self.stage {
             Stage::Silent if buffer.filled().len() > before => {
-                self.stage = Stage::Asking;
-                self.deadline.as_mut().reset(Instant::now() + CALL);
+                let time = self.limits.call;
+                self.enter(Stage::Asking, time);
                 read
             }
             Stage::Silent | Stage::Asking if read.is_pending() => {
                 self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
             }
-            Stage::Silent | Stage::Asking | Stage::Answered => read,
+            Stage::Silent | Stage::Asking | Stage::Answered | Stage::Closing => read,
         }
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -103,6 +144,11 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.stage != Stage::Closing {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            let time = self.limits.linger;
+            self.enter(Stage::Closing, time);
+        }
+        self.poll_drain(context).map(Ok)
     }
 }

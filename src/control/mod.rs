@@ -12,6 +12,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use limit::{Limited, Limits};
 pub use listener::{BindError, Listener};
 pub use server::{Refusal, Reply, Request, serve};
 

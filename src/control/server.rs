@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 
-use super::limit::Limited;
+use super::limit::{Limited, Limits};
 use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
     Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
@@ -31,8 +31,13 @@ const REFRESH_ANSWER: Duration = Duration::from_secs(28);
 /// How long open calls may go on once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Connections open at once; more wait.
-const CONNECTIONS: usize = 64;
+/// What connections are held to.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    hello: Duration::from_secs(10),
+    call: Duration::from_secs(30),
+    linger: Duration::from_secs(1),
+};
 
 /// The longest body of a call, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -103,7 +108,7 @@ pub async fn serve(
         drop(file);
         drop(stopping);
     };
-    let socket = Limited::new(socket, CONNECTIONS);
+    let socket = Limited::new(socket, LIMITS);
     let server = axum::serve(socket, router(Daemon(requests))).with_graceful_shutdown(signal);
     let too_long = async {
         let _ = stopped.await;

@@ -96,7 +96,7 @@ impl Engine {
     pub(super) async fn step(&mut self, events: Vec<Event>) {
         self.unstored.extend(events);
         let events = std::mem::take(&mut self.unstored);
-        if let Err(error) = self.attempt(&events).await {
+        if let Err(error) = self.attempt(&events, |_, _| {}).await {
             self.unstored = events;
             self.meet_trouble(&error);
         } else if let Some(trouble) = self.trouble.take() {
@@ -112,15 +112,30 @@ impl Engine {
 
     /// As [`Engine::step`] for one event of a person, who is told at once if it could not be stored.
     pub(super) async fn ask(&mut self, event: Event) -> Result<(), CommitError> {
-        self.attempt(std::slice::from_ref(&event)).await
+        self.ask_all(std::slice::from_ref(&event), |_, _| {}).await
     }
 
-    async fn attempt(&mut self, events: &[Event]) -> Result<(), CommitError> {
+    /// As [`Engine::ask`] for several events, which are stored together. After each has been decided on, `look` may see
+    /// what came of it; it holds only if all could be stored.
+    pub(super) async fn ask_all(
+        &mut self,
+        events: &[Event],
+        look: impl FnMut(&Controller, usize),
+    ) -> Result<(), CommitError> {
+        self.attempt(events, look).await
+    }
+
+    async fn attempt(
+        &mut self,
+        events: &[Event],
+        mut look: impl FnMut(&Controller, usize),
+    ) -> Result<(), CommitError> {
         let now = self.now();
         let mut group = Vec::new();
         let mut undo = Vec::new();
-        for event in events {
+        for (nth, event) in events.iter().enumerate() {
             self.decide(event, now, &mut group, &mut undo);
+            look(&self.controller, nth);
         }
         while self.is_tick_due(now) && self.decide(&Event::Tick, now, &mut group, &mut undo) {}
         // Most polls change nothing, and this is all that comes of them.

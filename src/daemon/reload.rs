@@ -26,6 +26,7 @@ use crate::control::{Refusal, Reply};
 use crate::controller::Event;
 use crate::poll;
 use crate::registry::{Registries, SetupError, Update};
+use crate::webhook::{Hooks, HooksError};
 
 /// Who asks for reloads, and what they are made with.
 pub(super) struct Reloads {
@@ -59,6 +60,7 @@ struct Read {
     settings: Arc<config::Settings>,
     warnings: Vec<config::Problem>,
     update: Update,
+    hooks: Hooks,
     difference: Difference,
 }
 
@@ -67,6 +69,8 @@ enum Unread {
     Problems(Problems),
     /// A file that was well when it was checked is not any more.
     Setup(SetupError),
+    /// The secret of a webhook cannot be had.
+    Hooks(HooksError),
     /// A bug.
     Stopped(String),
 }
@@ -157,7 +161,7 @@ impl Daemon {
         if let Some(refusal) = self.why_not_now() {
             return Err(Failure::Daemon(refusal));
         }
-        let Read { settings, warnings, update, difference } = read;
+        let Read { settings, warnings, update, hooks, difference } = read;
         if settings.controller != self.settings.controller {
             let load = Event::Load { settings: Arc::new(settings.controller.clone()), after_loss: false };
             let stored = self.engine.ask(load).await;
@@ -165,6 +169,7 @@ impl Daemon {
         }
         let changed = update.changed().to_vec();
         self.reloads.registries.install(update);
+        self.webhooks.hooks.send_replace(Arc::new(hooks));
         self.runner.set_output(settings.log.build_output);
         let plan = plan::change(&self.settings, &settings, self.engine.controller.records());
         for command in plan.into_iter().chain([poll::Command::Probe(changed)]) {
@@ -202,6 +207,9 @@ impl Daemon {
             Unread::Setup(error) => {
                 let message = format!("{:#}", anyhow::Error::from(error));
                 whole(message, "let it be readable, and reload again")
+            }
+            Unread::Hooks(error) => {
+                whole(error.to_string(), "let the file hold the secret, and be readable, and reload again")
             }
             Unread::Stopped(error) => {
                 whole(format!("cannot be loaded: {error}"), "this is a bug in basewatch: please report it")
@@ -279,7 +287,9 @@ fn read(
 ) -> Result<Box<Read>, Unread> {
     let loaded = config::load(file, secrets).map_err(Unread::Problems)?;
     let update = registries.prepare(&registry_settings(&loaded.settings, v2_hosts)).map_err(Unread::Setup)?;
+    let hooks = Hooks::read(&loaded.settings.webhook, &loaded.settings.controller.build_configs);
+    let hooks = hooks.map_err(Unread::Hooks)?;
     let difference = Difference::between(old, &loaded.settings);
     let settings = Arc::new(loaded.settings);
-    Ok(Box::new(Read { settings, warnings: loaded.warnings, update, difference }))
+    Ok(Box::new(Read { settings, warnings: loaded.warnings, update, hooks, difference }))
 }

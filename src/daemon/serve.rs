@@ -11,12 +11,13 @@ use super::engine::{Engine, GROUP};
 use super::pulse::{Pulse, Work};
 use super::reload::{Asker, Reading, Reloads};
 use super::start::Looked;
+use super::webhook::Webhooks;
 use super::words::millis;
 use super::{Ending, Options, Signals, answer};
 use crate::controller::Event;
 use crate::poll::{self, Observation};
 use crate::runner::Exec;
-use crate::{config, control};
+use crate::{config, control, webhook};
 
 /// How often `run --once` tries to store the state before it gives up; the daemon goes on for ever.
 const TRIES_OF_ONCE: u32 = 6;
@@ -30,6 +31,7 @@ pub(super) struct Daemon {
     /// Where looks for the sake of a build are told.
     pub(super) looks: mpsc::Sender<Looked>,
     pub(super) reloads: Reloads,
+    pub(super) webhooks: Webhooks,
     pub(super) options: Options,
     pub(super) settings: Arc<config::Settings>,
     pub(super) started: Timestamp,
@@ -53,6 +55,7 @@ pub(super) struct Inbox {
     pub(super) questions: mpsc::Receiver<control::Request>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) observations: mpsc::Receiver<Observation>,
+    pub(super) calls: mpsc::Receiver<webhook::Call>,
     pub(super) summaries: Interval,
 }
 
@@ -65,6 +68,8 @@ enum Input {
     /// Registries were asked for the sake of a build.
     Looked(Looked),
     Question(control::Request),
+    /// Webhooks ask for builds.
+    Calls(Vec<webhook::Call>),
     Events(Vec<Event>),
     /// None at all means that polling has ended.
     Observations(Vec<Observation>),
@@ -86,7 +91,7 @@ impl Inbox {
         wake: Option<Instant>,
         pulse: Option<Instant>,
     ) -> Input {
-        let (mut new_events, mut observations) = (Vec::new(), Vec::new());
+        let (mut new_events, mut observations, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         tokio::select! {
             biased;
             Some(()) = self.signals.stop.recv() => Input::Stop,
@@ -94,6 +99,7 @@ impl Inbox {
             Some(looked) = self.looks.recv() => Input::Looked(looked),
             Some(()) = self.signals.reload.recv() => Input::Reload,
             Some(question) = self.questions.recv() => Input::Question(question),
+            _ = self.calls.recv_many(&mut calls, GROUP) => Input::Calls(calls),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
             _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
                 Input::Observations(observations)
@@ -130,6 +136,7 @@ impl Daemon {
             self.pulse.stopping(work(&self.engine, self.draining)).await;
         }
         let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
+        self.webhooks.stop().await;
         self.engine.close().await;
         tracing::info!(event = "stopped", "stopped");
         Ok(if failed { Ending::SomethingFailed } else { Ending::Done })
@@ -149,6 +156,7 @@ impl Daemon {
             Input::Read(reading) => self.finish_reload(reading).await,
             Input::Looked(looked) => self.finish_start(looked).await,
             Input::Question(question) => self.answer(question).await,
+            Input::Calls(calls) => self.take_calls(calls).await,
             Input::Events(events) => self.engine.step(events).await,
             Input::Observations(observations) => {
                 let events = observations.into_iter().map(|observation| self.event_of(observation)).collect();

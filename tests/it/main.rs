@@ -30,3 +30,4 @@ mod start;
 mod support;
 mod systemd;
 mod v1;
+mod webhook;

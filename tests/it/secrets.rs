@@ -14,7 +14,7 @@ const PASSWORD: &str = "open sesame";
 /// How every token of the fake registry begins.
 const TOKEN: &str = "t0ken-";
 
-fn texts_below(dir: &Path) -> Vec<(String, String)> {
+pub(crate) fn texts_below(dir: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: &Path| {
         let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();

@@ -3,6 +3,7 @@
 mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod fake_registry;
+pub(crate) mod http;
 mod oci_layout;
 mod process;
 pub(crate) mod proxy;

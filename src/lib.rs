@@ -8,6 +8,7 @@ pub mod controller;
 pub mod daemon;
 mod failpoint;
 pub mod image;
+pub mod import;
 pub mod logging;
 pub mod poll;
 pub mod registry;

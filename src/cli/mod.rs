@@ -6,6 +6,7 @@ mod build;
 mod builds;
 mod client;
 mod configs;
+mod import;
 mod output;
 mod pause;
 mod poll;
@@ -90,6 +91,9 @@ enum Verb {
     Poll(poll::Poll),
     /// Load the configuration anew; done only if the new one runs, 78 if it cannot be used
     Reload(reload::Reload),
+    /// Turn another system's objects into a configuration
+    #[command(subcommand)]
+    Import(import::Import),
 }
 
 /// How the process ends.
@@ -141,6 +145,7 @@ impl Verb {
             Self::Release(verb) => verb.run(global),
             Self::Poll(verb) => verb.run(global),
             Self::Reload(verb) => verb.run(global),
+            Self::Import(verb) => verb.run(global),
         }
     }
 }

@@ -11,6 +11,7 @@ const ANYBODY: &[&str] = &["text"];
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("image", &[]),
+    ("import", &[]),
     ("failpoint", &[]),
     ("systemd", &[]),
     ("logging", &[]),
@@ -22,7 +23,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["image", "controller", "registry", "poll", "daemon", "logging", "webhook"]),
     ("webhook", &["controller", "control"]),
     ("control", &["controller", "image"]),
-    ("cli", &["config", "control", "daemon", "image", "logging", "registry", "systemd"]),
+    ("cli", &["config", "control", "daemon", "image", "import", "logging", "registry", "systemd"]),
     (
         "daemon",
         &[

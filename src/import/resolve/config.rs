@@ -1,0 +1,208 @@
+//! A build config as it is to be written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::stream::{refuse, system_registry, undeclared, unknown_image};
+use super::{Key, ObjectRef, RefKind, Remark, Report, Status, World, stream_tag};
+use crate::import::build_config::BuildConfig;
+use crate::import::strategy::Kind;
+use crate::import::trigger::{self, Hook, ImageChange, Secret};
+
+/// A build config, and what the others say of it.
+#[derive(Debug)]
+pub(in crate::import) struct Config<'a> {
+    pub(in crate::import) config: &'a BuildConfig,
+    /// What the strategy is made from.
+    pub(in crate::import) from: Option<ObjectRef>,
+    pub(in crate::import) triggers: Vec<Trigger<'a>>,
+    /// Where the image goes, as `host/repo:tag`.
+    pub(in crate::import) output: Option<String>,
+}
+
+/// What starts a build.
+#[derive(Debug)]
+pub(in crate::import) enum Trigger<'a> {
+    ConfigChange,
+    ImageChange {
+        change: &'a ImageChange,
+        /// What it last fired for.
+        last: Option<String>,
+    },
+    Hook {
+        hook: &'a Hook,
+        file: HookFile,
+    },
+}
+
+/// The file that a webhook's secret is to be in.
+pub(in crate::import) type HookFile = String;
+
+/// The files that are given out, and whose secret is in each.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    given: BTreeMap<String, Owner>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// The object of this name in this namespace.
+    Named(Option<String>, String),
+    /// One webhook alone.
+    Hook,
+}
+
+const NO_COMMAND: &str =
+    "add `command` to its [build_config.strategy]: what runs a build in OpenShift is no part of the YAML";
+const NO_DEADLINE: &str =
+    "is absent, and OpenShift then waits for ever: here `timeout` is 1h unless it is set";
+const LISTEN: &str = "webhooks are answered once the main file has [webhook] listen";
+
+impl<'a> World<'a> {
+    pub(super) fn config(
+        &self,
+        key: &Key,
+        config: &'a BuildConfig,
+        files: &mut Files,
+        remarks: &mut Vec<Remark>,
+        report: &mut Report,
+    ) -> Config<'a> {
+        remarks.push(Remark::told("", NO_COMMAND));
+        if config.deadline.is_none() {
+            remarks.push(Remark::told("spec.completionDeadlineSeconds", NO_DEADLINE));
+        }
+        let from = config.strategy.from.as_ref().and_then(|from| self.base(from, key, config, remarks));
+        let output = config.output.as_ref().and_then(|to| self.output(to, key, remarks));
+        let triggers = config.triggers.iter().map(|trigger| match trigger {
+            trigger::Trigger::ConfigChange => Trigger::ConfigChange,
+            trigger::Trigger::ImageChange(change) => {
+                Trigger::ImageChange { change, last: self.last(key, config, change) }
+            }
+            trigger::Trigger::Hook(hook) => {
+                report.say_once(LISTEN.to_owned());
+                Trigger::Hook { hook, file: files.file(key, hook, remarks) }
+            }
+        });
+        let triggers = triggers.collect();
+        self.tell_of_undeclared(key, config, remarks, report);
+        Config { config, from, triggers, output }
+    }
+
+    /// What a strategy is made from. An image of a stream becomes the image it is.
+    fn base(
+        &self,
+        from: &ObjectRef,
+        key: &Key,
+        config: &BuildConfig,
+        remarks: &mut Vec<Remark>,
+    ) -> Option<ObjectRef> {
+        match from.kind {
+            RefKind::DockerImage | RefKind::ImageStreamTag => Some(from.clone()),
+            RefKind::ImageStreamImage => match self.by_digest(from, key) {
+                Some(name) => Some(ObjectRef { kind: RefKind::DockerImage, name, namespace: None }),
+                None => {
+                    let strategy = match config.strategy.kind {
+                        Kind::Source => "sourceStrategy",
+                        Kind::Docker => "dockerStrategy",
+                        Kind::Custom => "customStrategy",
+                    };
+                    refuse(remarks, format!("spec.strategy.{strategy}.from"), &unknown_image(from))
+                }
+            },
+        }
+    }
+
+    /// Where the image goes. A stream tag is where its stream is in the cluster's own registry.
+    fn output(&self, to: &ObjectRef, key: &Key, remarks: &mut Vec<Remark>) -> Option<String> {
+        if to.kind == RefKind::DockerImage {
+            return Some(to.name.clone());
+        }
+        let (stream, tag) = stream_tag(to, key)?;
+        let own = self.streams.get(&stream).and_then(|stream| stream.own_repository.as_ref());
+        if own.is_none() {
+            let text = format!(
+                "not carried over: the input does not tell where {stream} is: write output = {{ to = \
+                 \"<system_registry>/{stream}:{tag}\" }}"
+            );
+            remarks.push(Remark::told("spec.output.to", text));
+        }
+        own.map(|own| format!("{own}:{tag}"))
+    }
+
+    /// What a trigger last fired for. The status wins; an older spec has it too (F12).
+    fn last(&self, key: &Key, config: &BuildConfig, change: &ImageChange) -> Option<String> {
+        if self.status == Status::Left {
+            return None;
+        }
+        let from = change.from.as_ref().or(config.strategy.from.as_ref())?;
+        let place = |namespace: &Option<String>| namespace.clone().or_else(|| key.namespace.clone());
+        let mut stored = config.stored.images.iter();
+        let stored = stored
+            .find(|((namespace, name), _)| *name == from.name && place(namespace) == place(&from.namespace));
+        stored.map(|(_, image)| image.clone()).or_else(|| change.last_image.clone())
+    }
+
+    /// Names the streams that are used and not in the input.
+    fn tell_of_undeclared(
+        &self,
+        key: &Key,
+        config: &BuildConfig,
+        remarks: &mut Vec<Remark>,
+        report: &mut Report,
+    ) {
+        let followed = config.triggers.iter().filter_map(trigger::Trigger::from);
+        let named = config.strategy.from.iter().chain(followed).filter_map(|from| stream_tag(from, key));
+        let streams: BTreeSet<Key> = named.map(|(stream, _)| stream).collect();
+        for stream in streams.iter().filter(|stream| !self.streams.contains_key(stream)) {
+            let text = format!(
+                "uses ImageStream {stream}, which is not in the input: <system_registry>/{stream} is taken"
+            );
+            remarks.push(Remark::told("", text));
+            let known = self.streams.iter().find(|(_, known)| known.own_repository.is_some());
+            report.say_once(known.map_or_else(undeclared, |(key, known)| system_registry(key, known)));
+        }
+    }
+}
+
+impl Files {
+    /// The file that a webhook's secret is to be put into, by the name of the secret where it has one.
+    fn file(&mut self, key: &Key, hook: &Hook, remarks: &mut Vec<Remark>) -> HookFile {
+        let (wanted, owner) = match &hook.secret {
+            Secret::Named(name) if is_file_name(name) => {
+                (name.clone(), Owner::Named(key.namespace.clone(), name.clone()))
+            }
+            Secret::Named(_) | Secret::Bare => (format!("{}-{}", key.name, hook.kind.key()), Owner::Hook),
+        };
+        let name = self.give(&wanted, owner, key);
+        let file = format!("/etc/basewatch/hooks/{name}");
+        let text = match &hook.secret {
+            Secret::Named(name) => format!(
+                "placeholder: put the value of WebHookSecretKey of the Secret {name} into {file}, or choose a new one"
+            ),
+            Secret::Bare => format!(
+                "placeholder: the secret stands in the YAML for all to see: put a new one into {file}"
+            ),
+        };
+        remarks.push(Remark::told(hook.path.clone(), text));
+        file
+    }
+
+    /// A name that nobody else has; one secret of one namespace has one name.
+    fn give(&mut self, wanted: &str, owner: Owner, key: &Key) -> String {
+        let wanted = if is_file_name(wanted) { wanted } else { "hook" };
+        let with_namespace = key.namespace.as_ref().map(|namespace| format!("{namespace}.{wanted}"));
+        let with_namespace = with_namespace.filter(|name| is_file_name(name));
+        let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+        let mut names = std::iter::once(wanted.to_owned()).chain(with_namespace).chain(numbered);
+        let free =
+            |name: &String| self.given.get(name).is_none_or(|known| *known == owner && owner != Owner::Hook);
+        let name = names.find(free).unwrap_or_default();
+        self.given.insert(name.clone(), owner);
+        name
+    }
+}
+
+/// Whether a text can be the name of a file, and of nothing above it.
+fn is_file_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=200).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.')
+}

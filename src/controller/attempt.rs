@@ -79,7 +79,7 @@ impl Controller {
         };
         let used = build.attempts.saturating_sub(build.interruptions);
         match config.and_then(|config| wait_before(config.policy.retry, used)) {
-            Some(wait) if !(build.only_images() && self.newer_image_build(key).is_some()) => {
+            Some(wait) if !(build.only_images() && self.has_newer_images(key)) => {
                 Phase::Pending { since: now.wall, wait }
             }
             _ => next,
@@ -96,15 +96,19 @@ impl Controller {
             return Phase::Error(format!("interrupted {} times", build.interruptions).into());
         }
         let requeued = Build { phase: Phase::New, ..build.clone() };
-        let newer = self.newer_image_build(key);
-        let replaced = newer.and_then(|(newer, build)| policy::replaced(&requeued, newer, build));
-        replaced.unwrap_or(Phase::New)
+        let mut newer = self.newer_builds(key).filter(|(_, newer)| !newer.phase.is_terminal());
+        newer.find_map(|(newer, made)| policy::replaced(&requeued, newer, made)).unwrap_or(Phase::New)
     }
 
-    /// A later build that images caused, of the same config, which has not ended.
-    fn newer_image_build(&self, key: &BuildKey) -> Option<(&BuildKey, &Build)> {
-        let mut newer = self.records.builds_of(&key.config).filter(|(other, _)| other.number > key.number);
-        newer.rfind(|(_, build)| build.only_images() && !build.phase.is_terminal())
+    /// Whether images caused a later build of the same config, which is there or was. One that was called off made nothing.
+    fn has_newer_images(&self, key: &BuildKey) -> bool {
+        let counts = |build: &Build| build.only_images() && !matches!(build.phase, Phase::Cancelled(_));
+        self.newer_builds(key).any(|(_, build)| counts(build))
+    }
+
+    /// The later builds of the same config, the newest first.
+    fn newer_builds(&self, key: &BuildKey) -> impl Iterator<Item = (&BuildKey, &Build)> {
+        self.records.builds_of(&key.config).rev().take_while(|(other, _)| other.number > key.number)
     }
 
     /// A person calls a build off: at once if it waits, else as soon as its attempt has ended.

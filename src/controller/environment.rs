@@ -15,9 +15,12 @@ pub(super) fn merge(spec: &mut BuildSpec, asked: &[(String, String)]) {
     spec.env.extend(asked.into_iter().cloned());
     if spec.strategy == StrategyKind::Custom {
         let base = spec.base_image.as_ref().map(|base| base.reference.to_string()).unwrap_or_default();
-        match spec.env.iter_mut().find(|(name, _)| name == CUSTOM_BASE_IMAGE) {
-            Some((_, value)) => *value = base,
-            None => spec.env.push((CUSTOM_BASE_IMAGE.to_owned(), base)),
+        let mut named = spec.env.iter_mut().filter(|(name, _)| name == CUSTOM_BASE_IMAGE).peekable();
+        if named.peek().is_none() {
+            spec.env.push((CUSTOM_BASE_IMAGE.to_owned(), base));
+        } else {
+            // Of two with one name a build sees the last.
+            named.for_each(|(_, value)| value.clone_from(&base));
         }
     }
 }

@@ -46,50 +46,13 @@ impl Controller {
         }
         self.load_triggers(settings, after_loss, now, t);
         self.load_configs(settings, after_loss, now, t);
-        self.load_unasked(settings, now, t);
+        self.forget_words(settings, t);
         self.remember_unwatched(settings, now, t);
-        self.end_first_starts(settings, t);
-        if !after_loss {
-            self.hold_first_start(settings, now, t);
-        }
+        self.load_unasked(settings, now, t);
         t.volatile.push(Volatile::Settings(Arc::clone(settings), now.mono));
     }
 
-    /// Too many first builds at once are held, durably, until a person lets them go (D14).
-    fn hold_first_start(&self, settings: &Settings, now: Now, t: &mut Transition) {
-        let first: Vec<&Arc<BuildConfig>> =
-            settings.build_configs.iter().filter(|config| self.would_build_first(config, now)).collect();
-        if first.len() <= settings.hold_above {
-            return;
-        }
-        let mut is_news = false;
-        for config in &first {
-            let old = self.config_record(&config.key);
-            if old.first_start == FirstStart::None {
-                let record = ConfigRecord { first_start: FirstStart::Held(now.wall), ..old };
-                t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
-                is_news = true;
-            }
-        }
-        // A start tells of what it holds. A later load that holds no other than those that are held already does not.
-        if is_news || self.loaded.settings.build_configs.is_empty() {
-            t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
-        }
-    }
-
-    /// A config is held no more once its first images are recorded, as these settings say: nothing is left to release.
-    fn end_first_starts(&self, settings: &Settings, t: &mut Transition) {
-        for config in settings.build_configs.iter().filter(|config| config.policy.on_first == OnFirst::Record)
-        {
-            let old = self.config_record(&config.key);
-            if matches!(old.first_start, FirstStart::Held(_)) {
-                let record = ConfigRecord { first_start: FirstStart::None, ..old };
-                t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
-            }
-        }
-    }
-
-    /// Whether a trigger of `config` has nothing stored and would build the first image it sees.
+    /// Whether `config` was never built and would be for the first image that a trigger sees, or for its own sake (F36).
     fn would_build_first(&self, config: &BuildConfig, now: Now) -> bool {
         let released = self.records.configs.get(&config.key).map(|record| record.first_start);
         let first = config.triggers.iter().any(|trigger| {
@@ -101,7 +64,9 @@ impl Controller {
         });
         let first_image = first && config.policy.on_first == OnFirst::Build;
         let first_build = config.config_change && !self.was_built(&config.key) && config.last_version == 0;
-        (first_image || first_build) && released != Some(FirstStart::Released)
+        (first_image || first_build)
+            && !self.is_config_paused_by_load(config)
+            && released != Some(FirstStart::Released)
     }
 
     /// What a load makes of what is stored about its triggers: they are watched, and paused if it says so anew.
@@ -129,18 +94,43 @@ impl Controller {
     }
 
     /// What a load makes of what is stored about its configs: where their numbers go on, whether all of their builds are
-    /// paused, and, after a loss of state, that they were known before (D16).
+    /// paused, whether the first ones wait for a person, and, after a loss of state, that they were known before (D16).
     fn load_configs(&self, settings: &Settings, after_loss: bool, now: Now, t: &mut Transition) {
-        for config in &settings.build_configs {
+        let configs = || settings.build_configs.iter();
+        let first: BTreeSet<&ConfigKey> = configs()
+            .filter(|config| self.would_build_first(config, now))
+            .map(|config| &config.key)
+            .collect();
+        let are_held = !after_loss && first.len() > settings.hold_above;
+        let mut is_news = false;
+        for config in configs() {
+            let old = self.records.configs.get(&config.key).map(|old| &**old);
             let mut record = self.config_with_word(config, now, t);
             record.last_number = record.last_number.max(config.last_version);
             record.config_known |= after_loss && config.config_change && !self.was_built(&config.key);
-            let old = self.records.configs.get(&config.key).map(|old| &**old);
+            match (record.first_start, first.contains(&config.key)) {
+                (FirstStart::None, true) if are_held => {
+                    record.first_start = FirstStart::Held(now.wall);
+                    is_news = true;
+                }
+                // Its first images are recorded from now on, and nothing is left to release.
+                (FirstStart::Held(_), false) if config.policy.on_first == OnFirst::Record => {
+                    record.first_start = FirstStart::None;
+                }
+                (FirstStart::None | FirstStart::Held(_) | FirstStart::Released, true | false) => {}
+            }
             if old.unwrap_or(&ConfigRecord::default()) != &record {
                 t.records.push(Record::Config(config.key.clone(), Some(Box::new(record))));
             }
         }
-        // One that the configuration has no longer is told of anew if it has it again, whatever it says then.
+        // A start tells of what it holds. A later load that holds no other than those that are held already does not.
+        if are_held && (is_news || self.loaded.settings.build_configs.is_empty()) {
+            t.notes.push(Note::BuildsHeld { held: first.len(), hold_above: settings.hold_above });
+        }
+    }
+
+    /// A config that the configuration has no longer is told of anew if it has it again, whatever it says then.
+    fn forget_words(&self, settings: &Settings, t: &mut Transition) {
         let kept: BTreeSet<&ConfigKey> = settings.build_configs.iter().map(|config| &config.key).collect();
         for (key, record) in self.records.configs.iter().filter(|(key, _)| !kept.contains(key)) {
             let forgotten = record.without_word_of_config();
@@ -150,10 +140,19 @@ impl Controller {
         }
     }
 
-    /// Tags that no registry is asked about are known once they are written (F2).
+    /// Tags that no registry is asked about are known once they are written (F2); and what is known of others came from a
+    /// registry. Where one image stream asks and another does not, there is an answer, which holds for both.
     fn load_unasked(&self, settings: &Settings, now: Now, t: &mut Transition) {
-        let tags = settings.build_configs.iter().flat_map(|config| config.stream_tags());
-        let unasked: BTreeSet<&TagRef> = tags.filter(|from| from.unasked).map(|from| &from.tag).collect();
+        let tags = || settings.build_configs.iter().flat_map(|config| config.stream_tags());
+        let mut unasked: BTreeSet<&TagRef> =
+            tags().filter(|from| from.unasked).map(|from| &from.tag).collect();
+        for from in tags().filter(|from| !from.unasked) {
+            unasked.remove(&from.tag);
+            let known = self.records.tags.get(&from.tag);
+            if known.is_some_and(|known| known.observed.polled == Polled::Unasked) {
+                t.records.push(Record::Tag(from.tag.clone(), None));
+            }
+        }
         for tag in unasked {
             let observed = Image::new(Polled::Unasked, None);
             if self.records.tags.get(tag).is_none_or(|record| record.observed != observed) {

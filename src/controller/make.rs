@@ -33,8 +33,8 @@ impl<'a> Look<'a> {
                 config: config.key.clone(),
                 build: build.clone(),
                 tag: weighed.key.tag.clone(),
-                digest: weighed.image.identity.digest().cloned(),
-                old_digest: weighed.stored_identity().and_then(|old| old.digest()).cloned(),
+                digest: weighed.digest(),
+                old_digest: weighed.old_digest(),
             });
         }
         let made = self.make(config, spec, urgency, None, t);
@@ -67,7 +67,7 @@ impl<'a> Look<'a> {
         t: &mut Transition,
     ) -> Build {
         t.notes.push(Note::BuildQueued { build: spec.build.clone(), urgency });
-        self.controller.count(&spec.build, t);
+        self.controller.count(&spec.build, urgency, t);
         let build = Build {
             id: spec.id,
             urgency,
@@ -112,7 +112,7 @@ impl<'a> Look<'a> {
                     config: config.key.clone(),
                     build: build.clone(),
                     tag: weighed.key.tag.clone(),
-                    digest: weighed.image.identity.digest().cloned(),
+                    digest: weighed.digest(),
                 });
             }
             self.store(&weighed.key, new, t);
@@ -136,12 +136,12 @@ impl Controller {
         BuildKey { config: config.clone(), number: record.max(known) + 1 }
     }
 
-    /// The number of `build` is used. What was held for a first start has its first build.
-    fn count(&self, build: &BuildKey, t: &mut Transition) {
+    /// The number of `build` is used. What was held for a first start has its first build, unless that is an old one again.
+    fn count(&self, build: &BuildKey, urgency: Urgency, t: &mut Transition) {
         let old = self.config_record(&build.config);
         let first_start = match old.first_start {
-            FirstStart::Held(_) => FirstStart::None,
-            other @ (FirstStart::None | FirstStart::Released) => other,
+            FirstStart::Held(_) if urgency != Urgency::Rebuild => FirstStart::None,
+            other @ (FirstStart::None | FirstStart::Held(_) | FirstStart::Released) => other,
         };
         let record = ConfigRecord { last_number: build.number, first_start, ..old };
         t.records.push(Record::Config(build.config.clone(), Some(Box::new(record))));
@@ -151,8 +151,7 @@ impl Controller {
 impl Weighed<'_> {
     /// The trigger as a cause of a build.
     fn cause(&self) -> Cause {
-        let from = &self.trigger.from;
-        let old = self.stored_identity().and_then(|old| from.platforms.digest(old));
-        Cause::ImageChange { image: PinnedImage::new(from, self.image), old_digest: old.cloned() }
+        let image = PinnedImage::new(&self.trigger.from, self.image);
+        Cause::ImageChange { image, old_digest: self.old_digest() }
     }
 }

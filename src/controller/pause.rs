@@ -237,7 +237,16 @@ impl Controller {
             true => record.is_some_and(|record| record.pause.is_some()),
             false => trigger.paused,
         };
-        own || self.shared_pause(key, now).is_some() || self.pause_of(&key.config).is_some()
+        own || self.shared_pause(key, now).is_some()
+    }
+
+    /// Whether all builds of a config are paused once these settings are loaded.
+    pub(super) fn is_config_paused_by_load(&self, config: &BuildConfig) -> bool {
+        let record = self.records.configs.get(&config.key);
+        match record.is_some_and(|record| record.paused_in_config) == config.paused {
+            true => record.is_some_and(|record| record.pause.is_some()),
+            false => config.paused,
+        }
     }
 
     pub(super) fn trigger_record(&self, key: &TriggerKey) -> TriggerRecord {
@@ -246,6 +255,15 @@ impl Controller {
 
     pub(super) fn config_record(&self, key: &ConfigKey) -> ConfigRecord {
         self.records.configs.get(key).map(|record| (**record).clone()).unwrap_or_default()
+    }
+
+    /// The record of a config as it will be once `t` is stored: more than one part of a decision may change it.
+    pub(super) fn config_record_in(&self, t: &Transition, key: &ConfigKey) -> ConfigRecord {
+        let in_t = t.records.iter().rev().find_map(|record| match record {
+            Record::Config(of, value) => (of == key).then(|| value.as_deref().cloned().unwrap_or_default()),
+            Record::Tag(..) | Record::Trigger(..) | Record::Build(..) | Record::Registry(..) => None,
+        });
+        in_t.unwrap_or_else(|| self.config_record(key))
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Controller;
 use super::event::{AttemptRef, Effect, Ended, Note, Now, Transition};
 use super::key::{BuildKey, ConfigKey};
-use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record};
+use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record, Urgency};
 use super::settings::{History, RunPolicy, Supersede};
 
 /// Takes out of the queue what the new build `made` makes pointless.
@@ -26,9 +26,13 @@ pub(super) fn make_room(controller: &Controller, key: &BuildKey, made: &Build, n
 
 /// What becomes of a waiting build when `newer` is queued; `None` if it keeps its turn.
 ///
-/// Which builds a newer one replaces is the newer one's policy (F38). A build that only images caused and that waits for a
-/// retry ends as what it was, under every policy, when images cause a newer one: that has the newer images.
+/// Which builds a newer one replaces is the newer one's policy (F38), but an old build that is made again replaces none. A
+/// build that only images caused and that waits for a retry ends as what it was, under every policy, when images cause a
+/// newer one: that has the newer images.
 pub(super) fn replaced(build: &Build, newer: &BuildKey, made: &Build) -> Option<Phase> {
+    if made.urgency == Urgency::Rebuild {
+        return None;
+    }
     match build.phase {
         Phase::Pending { .. } if build.only_images() && made.only_images() => Some(last_failure(build)),
         Phase::New if made.run_policy == RunPolicy::SerialLatestOnly => match made.supersede {
@@ -152,9 +156,7 @@ impl Controller {
     }
 
     fn count_failure(&self, config: &ConfigKey, phase: &Phase, t: &mut Transition) -> u32 {
-        let known = config_in(t, config)
-            .or_else(|| self.records.configs.get(config).map(|record| (**record).clone()));
-        let mut record = known.unwrap_or_default();
+        let mut record = self.config_record_in(t, config);
         let failures = match phase {
             Phase::Complete => 0,
             Phase::Failed(_) | Phase::Error(_) => record.failures_in_row.saturating_add(1),
@@ -210,12 +212,4 @@ fn start(key: &BuildKey, mut build: Build, now: Now, t: &mut Transition) {
     t.notes.push(Note::BuildStarted { build: key.clone(), attempt: build.attempts });
     t.effects.push(Effect::Start(attempt));
     t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
-}
-
-/// What this very transition is about to store for `config`, if anything.
-fn config_in(t: &Transition, config: &ConfigKey) -> Option<super::ConfigRecord> {
-    t.records.iter().rev().find_map(|record| {
-        let Record::Config(key, value) = record else { return None };
-        (key == config).then(|| value.as_deref().cloned()).flatten()
-    })
 }

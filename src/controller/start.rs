@@ -9,7 +9,7 @@ use super::policy;
 use super::record::Urgency;
 use super::settings::{BuildConfig, StreamTag};
 use super::source::{HookKind, Revision};
-use super::strategy::{Base, StrategyKind};
+use super::strategy::StrategyKind;
 use super::tag::Finding;
 use super::trigger::Look;
 use crate::image::{Found, TagRef};
@@ -79,14 +79,13 @@ impl Controller {
     /// If it cannot.
     pub fn check_start(&self, start: &Start) -> Result<(), StartRefused> {
         let config = self.startable(&start.config)?;
-        let Some(Base::Tag(from)) = &config.strategy.from else { return Ok(()) };
-        let is_fresh = start.fresh.iter().any(|(tag, _)| *tag == from.tag);
-        let is_known = self
-            .records
-            .tags
-            .get(&from.tag)
-            .is_some_and(|tag| from.platforms.is_answered_by(&tag.admitted().identity));
-        match is_fresh || is_known {
+        let Some(from) = config.strategy.stream_tag() else { return Ok(()) };
+        let fresh = start.fresh.iter().find(|(tag, _)| *tag == from.tag);
+        let identity = match fresh {
+            Some((tag, found)) => Some(self.image_of(tag, found).identity),
+            None => self.records.tags.get(&from.tag).map(|tag| tag.admitted().identity.clone()),
+        };
+        match identity.is_some_and(|identity| from.platforms.is_answered_by(&identity)) {
             true => Ok(()),
             false => Err(StartRefused::unresolved(config, from)),
         }
@@ -121,6 +120,9 @@ impl Controller {
         let again = start.key.as_deref().is_some_and(|key| self.asked_before(&start.config, key).is_some());
         if again || self.check_start(start).is_err() {
             return;
+        }
+        for (tag, found) in &start.fresh {
+            self.note_look(tag, found.polled.digest().is_some(), now, t);
         }
         let finding = Finding::of(self, &start.fresh, now);
         let look = Look { controller: self, fresh: &finding.fresh, now };
@@ -179,7 +181,7 @@ impl Start {
 impl StartRefused {
     /// A tag of an image stream as OpenShift writes it: without its namespace, which is told beside it.
     fn unresolved(config: &BuildConfig, from: &StreamTag) -> Self {
-        let is_image = from.named.parse::<TagRef>().is_ok_and(|image| image == from.tag);
+        let is_image = TagRef::parse_image(&from.named).is_ok_and(|image| image == from.tag);
         let (namespace, named) = match from.named.split_once('/').filter(|_| !is_image) {
             Some((namespace, named)) => (namespace, named),
             None => (config.key.namespace(), &*from.named),

@@ -40,18 +40,22 @@ impl Controller {
         Finding::of(self, &found, now).tell(self, None, now, t);
     }
 
+    /// The image that a look found, with what is known of its index from before.
+    pub(super) fn image_of(&self, tag: &TagRef, found: &Found) -> Image {
+        let known = self.records.tags.get(tag).filter(|known| known.is_of(found));
+        let children = found.children.as_ref().or_else(|| known?.observed.identity.children());
+        Image::new(found.polled.clone(), children.cloned())
+    }
+
     /// What becomes of the record of a tag.
     fn tag_record(&self, tag: &TagRef, found: &Found, now: Now) -> TagRecord {
-        let known = self.records.tags.get(tag).map(|known| &**known);
-        let same = known.filter(|known| known.observed.polled.digest() == found.polled.digest());
-        let children = found.children.as_ref().or_else(|| same?.observed.identity.children());
-        let observed = Image::new(found.polled.clone(), children.cloned());
-        match (same, known) {
-            (Some(known), _) => TagRecord { observed, unwatched_since: None, ..known.clone() },
-            (None, Some(known)) => known.moved_to(observed, now),
-            (None, None) => {
-                TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None }
+        let observed = self.image_of(tag, found);
+        match self.records.tags.get(tag) {
+            Some(known) if known.is_of(found) => {
+                TagRecord { observed, unwatched_since: None, ..(**known).clone() }
             }
+            Some(known) => known.moved_to(observed, now),
+            None => TagRecord { observed, since: now.wall, earlier: Vec::new(), unwatched_since: None },
         }
     }
 
@@ -70,7 +74,12 @@ impl Controller {
 
     /// A look did not succeed. It fires and clears nothing (D17), but who waits for it need not wait longer.
     pub(super) fn unresolved(&self, tag: &TagRef, is_v2: bool, now: Now, t: &mut Transition) {
-        if self.watches(tag) && self.is_first_look(tag) {
+        self.note_look(tag, is_v2, now, t);
+    }
+
+    /// A tag was looked at, in vain or not: nobody waits for that any longer, and its host may be known better.
+    pub(super) fn note_look(&self, tag: &TagRef, is_v2: bool, now: Now, t: &mut Transition) {
+        if self.is_first_look(tag) && self.watches(tag) {
             t.volatile.push(Volatile::Looked(tag.clone()));
         }
         if is_v2 {
@@ -99,7 +108,9 @@ pub(super) struct Finding<'a> {
 
 impl<'a> Finding<'a> {
     pub(super) fn of(controller: &Controller, found: &'a [(TagRef, Found)], now: Now) -> Self {
-        let fresh = found.iter().map(|(tag, found)| {
+        // A reload may have taken a tag out while it was looked at.
+        let watched = found.iter().filter(|(tag, _)| controller.watches(tag));
+        let fresh = watched.map(|(tag, found)| {
             let record = controller.tag_record(tag, found, now);
             Fresh { tag, record, found }
         });
@@ -138,6 +149,11 @@ impl<'a> Finding<'a> {
 }
 
 impl TagRecord {
+    /// Whether a look found the image that is here.
+    fn is_of(&self, found: &Found) -> bool {
+        self.observed.polled.digest() == found.polled.digest()
+    }
+
     /// Whether a look found nothing that is not here already.
     fn knows(&self, found: &Found) -> bool {
         let children = self.observed.identity.children();

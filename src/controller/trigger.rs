@@ -7,10 +7,9 @@ use super::Controller;
 use super::event::{HoldReason, Note, Now, Transition};
 use super::key::TriggerKey;
 use super::record::{FirstStart, PendingChange, Record, TagRecord, TriggerRecord};
-use super::settings::{BuildConfig, OnFirst, Trigger};
-use super::strategy::Base;
+use super::settings::{BuildConfig, OnFirst, StreamTag, Trigger};
 use super::verdicts::Verdicts;
-use crate::image::{Found, Identity, Image, Platform, TagRef};
+use crate::image::{Digest, Found, Identity, Image, Platform, TagRef};
 
 /// One look at the state: every trigger of a config, its causes and its strategy see the same images (D1).
 pub(super) struct Look<'a> {
@@ -138,31 +137,41 @@ impl<'a> Look<'a> {
             Verdict::Hold(HoldReason::FirstStart)
         } else if first && self.awaits_first_look(config) {
             Verdict::Hold(HoldReason::FirstLook)
-        } else if !self.is_base_known(config) {
-            Verdict::Hold(HoldReason::StrategyUnresolved)
+        } else if let Some(reason) = self.base_hold(config) {
+            Verdict::Hold(reason)
         } else {
             Verdict::Fire
         }
     }
 
-    /// Whether the config has a ConfigChange trigger that its first build waits for, and nothing else is waited for (F36).
+    /// Whether the config has a ConfigChange trigger that its first build waits for, and nothing else is waited for (F36):
+    /// its images, at least in vain, and all platforms of what its strategy is made from.
     fn is_first_build_due(&self, config: &BuildConfig) -> bool {
         config.config_change
             && !self.controller.was_built(&config.key)
             && self.controller.pause_of(&config.key).is_none()
             && !self.first_start_held(config)
             && !self.awaits_first_look(config)
-            && self.is_base_known(config)
+            && self.base_hold(config).is_none()
+            && !self.base_lacks_platform(config)
     }
 
-    /// Whether what the strategy is made from can be pinned, or need not be.
-    pub(super) fn is_base_known(&self, config: &BuildConfig) -> bool {
-        match &config.strategy.from {
-            None | Some(Base::Image { .. }) => true,
-            Some(Base::Tag(from)) => {
-                self.image(&from.tag).is_some_and(|image| from.platforms.is_answered_by(&image.identity))
+    /// Why what the strategy is made from cannot be pinned, if it has to be and cannot.
+    pub(super) fn base_hold(&self, config: &BuildConfig) -> Option<HoldReason> {
+        let from = config.strategy.stream_tag()?;
+        match self.image(&from.tag) {
+            None => Some(HoldReason::StrategyUnresolved),
+            Some(image) if !from.platforms.is_answered_by(&image.identity) => {
+                Some(HoldReason::PlatformsUnknown)
             }
+            Some(_) => None,
         }
+    }
+
+    fn base_lacks_platform(&self, config: &BuildConfig) -> bool {
+        let from = config.strategy.stream_tag();
+        let missing = |from: &StreamTag| Some(from.platforms.missing_in(&self.image(&from.tag)?.identity));
+        from.and_then(missing).is_some_and(|missing| !missing.is_empty())
     }
 
     /// What the image that waits at a trigger lacks, as far as that was known when it was stored.
@@ -181,22 +190,27 @@ impl<'a> Look<'a> {
     }
 
     /// Whether a tag of `config` was not looked at since the load. A first build then waits a moment, so that it is
-    /// one build with all its images, none of them from before a long stop.
+    /// one build with all its images, none of them from before a long stop. What is paused need not be seen, nor what no
+    /// registry is asked about; and what is known of a digest stays so.
     fn awaits_first_look(&self, config: &BuildConfig) -> bool {
         let controller = self.controller;
-        let is_fresh = |tag: &TagRef| self.fresh_on(tag).is_some();
-        let unseen = |trigger: &Trigger| {
-            !is_fresh(&trigger.from.tag)
-                && !controller.looked.contains(&trigger.from.tag)
-                && !self.is_paused(config, trigger)
+        let is_paused =
+            |tag: &TagRef| config.trigger(tag).is_some_and(|trigger| self.is_paused(config, trigger));
+        let never_moves =
+            |from: &StreamTag| from.unasked || (from.tag.is_pinned() && self.image(&from.tag).is_some());
+        let unseen = |from: &StreamTag| {
+            self.fresh_on(&from.tag).is_none()
+                && !controller.looked.contains(&from.tag)
+                && !never_moves(from)
+                && !is_paused(&from.tag)
         };
-        controller.patience.is_some() && config.triggers.iter().any(unseen)
+        controller.patience.is_some() && config.stream_tags().any(unseen)
     }
 
     /// Stores what a trigger that did not fire has to remember; nothing, if it remembers it already.
     fn keep(&self, config: &BuildConfig, weighed: &Weighed<'_>, t: &mut Transition) {
         let old = weighed.stored.as_deref().cloned().unwrap_or_default();
-        let digest = weighed.image.identity.digest().cloned();
+        let digest = weighed.digest();
         let new = match weighed.verdict {
             Verdict::Hold(reason) if remembers(reason) => {
                 // What an image lacks is told of its tag, once for all.
@@ -257,6 +271,16 @@ impl<'a> Weighed<'a> {
 
     pub(super) fn stored_identity(&self) -> Option<&Identity> {
         self.stored.as_ref().and_then(|record| record.stored.as_ref())
+    }
+
+    /// The digest that a build is given of the image; none on a v1 registry.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.trigger.from.platforms.digest(&self.image.identity).cloned()
+    }
+
+    /// The same of what is stored.
+    pub(super) fn old_digest(&self) -> Option<Digest> {
+        self.stored_identity().and_then(|old| self.trigger.from.platforms.digest(old)).cloned()
     }
 
     /// What is stored of an image that is no news.

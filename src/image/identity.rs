@@ -293,8 +293,11 @@ impl Identity {
     /// is none either; but only as long as there is room, because names can come and go for ever.
     #[must_use]
     pub fn followed_by(&self, new: &Self) -> Self {
-        let (Self::Index { children: old, .. }, Self::Index { digest, children }) = (self, new) else {
-            return self.clone();
+        let (old, digest, children) = match (self, new) {
+            (Self::Index { children: old, .. }, Self::Index { digest, children }) => (old, digest, children),
+            // An import has an index by nothing but its digest.
+            (Self::Digest(old), Self::Index { digest, .. }) if old == digest => return new.clone(),
+            (Self::Index { .. } | Self::Digest(_) | Self::V1Tag, _) => return self.clone(),
         };
         let children = match (old, children) {
             (Some(old), Some(new)) => {

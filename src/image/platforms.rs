@@ -38,13 +38,16 @@ impl Platforms {
                 (Some(new), Some(old)) => wanted.iter().any(|platform| changed(platform, new, old)),
                 (Some(_) | None, Some(_) | None) => new.moved_from(stored),
             },
-            // What is stored may also be the one image itself: so an import has it.
-            Self::Legacy(_) => match new {
-                Identity::V1Tag => false,
-                Identity::Index { .. } | Identity::Digest(_) => {
-                    new.digest() != stored.digest() && self.digest(new) != self.digest(stored)
-                }
-            },
+            Self::Legacy(legacy) => {
+                new.moved_from(stored)
+                    && match (new.children(), stored) {
+                        // An import has the one image itself, which OpenShift may have chosen among several that fit.
+                        (Some(new), Identity::Digest(stored)) => !legacy.choices(new).contains(&stored),
+                        (Some(_) | None, Identity::Index { .. } | Identity::Digest(_) | Identity::V1Tag) => {
+                            self.digest(new) != self.digest(stored)
+                        }
+                    }
+            }
         }
     }
 
@@ -83,22 +86,44 @@ impl Platforms {
 }
 
 impl Legacy {
-    /// The image that stands for an index: what is preferred, else this host's own, else linux/amd64, else the first.
+    /// The image that stands for an index. Where several fit as well, it is the first by the name of its platform: what is
+    /// known of an index does not tell in which order it has them, and another order is no other image.
     fn choose<'a>(&self, children: &'a Children) -> Option<&'a Digest> {
+        self.choices(children).first().copied()
+    }
+
+    /// The images that fit best: what is preferred, for this host in what is left open, else what is preferred and for any,
+    /// else this host's own, else linux/amd64, else whatever there is.
+    fn choices<'a>(&self, children: &'a Children) -> Vec<&'a Digest> {
+        let prefers = self.os.is_some() || self.architecture.is_some();
+        let best = self.preferred_here();
         let is_preferred = |platform: &Platform| {
             self.os.as_deref().is_none_or(|os| *os == *platform.os)
                 && self.architecture.as_deref().is_none_or(|wanted| *wanted == *platform.architecture)
         };
         let is_usual = |platform: &Platform| (&*platform.os, &*platform.architecture) == ("linux", "amd64");
-        let find = |wanted: &dyn Fn(&Platform) -> bool| {
-            children.iter().find(|(platform, _)| wanted(platform)).map(|(_, digest)| digest)
+        let levels: [&dyn Fn(&Platform) -> bool; 5] = [
+            &|platform| prefers && best.means(platform),
+            &|platform| prefers && is_preferred(platform),
+            &|platform| self.host.means(platform),
+            &is_usual,
+            &|_| true,
+        ];
+        let fitting = |fits: &dyn Fn(&Platform) -> bool| -> Vec<&'a Digest> {
+            children.iter().filter(|(platform, _)| fits(platform)).map(|(_, digest)| digest).collect()
         };
-        let preferred =
-            (self.os.is_some() || self.architecture.is_some()).then(|| find(&is_preferred)).flatten();
-        preferred
-            .or_else(|| find(&|platform| self.host.means(platform)))
-            .or_else(|| find(&is_usual))
-            .or_else(|| children.values().next())
+        levels.into_iter().map(fitting).find(|fitting| !fitting.is_empty()).unwrap_or_default()
+    }
+
+    /// This host's platform, but for what is preferred.
+    fn preferred_here(&self) -> Platform {
+        let Platform { os, architecture, variant, os_version } = self.host.clone();
+        Platform {
+            variant: variant.filter(|_| self.architecture.is_none()),
+            os_version: os_version.filter(|_| self.os.is_none()),
+            os: self.os.clone().unwrap_or(os),
+            architecture: self.architecture.clone().unwrap_or(architecture),
+        }
     }
 }
 

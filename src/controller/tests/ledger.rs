@@ -76,9 +76,11 @@ impl Ledger {
         let key = TriggerKey { config: config.clone(), tag: trigger.from.tag.clone() };
         let settled = self.settled.get(&key).unwrap_or_else(|| panic!("{key} settled nothing"));
         let children = self.indexes.get(newest);
-        let digest = settled.digest.as_ref();
-        digest.is_some_and(|digest| {
-            !is_news(&trigger.from.platforms, (newest, children), (digest, settled.most.as_ref()))
+        let platforms = &trigger.from.platforms;
+        settled.digest.as_ref().is_some_and(|digest| {
+            let known =
+                |old: &Option<Children>| !is_news(platforms, (newest, children), (digest, old.as_ref()));
+            known(&settled.most) || (is_legacy(platforms) && known(&settled.least))
         })
     }
 
@@ -142,7 +144,12 @@ impl Ledger {
             return;
         };
         match self.records.builds.get(key) {
-            None => assert!(new.contains(key), "{key} came back"),
+            None => {
+                assert!(new.contains(key), "{key} came back");
+                let mut others = self.records.builds_of(&key.config);
+                let same = others.find(|(_, other)| build.key.is_some() && other.key == build.key);
+                assert!(same.is_none(), "{key} was asked for before: {same:?}");
+            }
             Some(old) if old.phase.is_terminal() => assert_eq!(**old, *build, "{key} had ended"),
             Some(old) => assert!(old.id == build.id && old.attempts <= build.attempts),
         }
@@ -155,39 +162,72 @@ impl Ledger {
     fn check_spec(&mut self, spec: &BuildSpec, unread: &BTreeSet<TriggerKey>, settings: &Settings) {
         let key = &spec.build;
         let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
-        self.check_pinned(spec.base());
-        assert_eq!(spec.base().tag, *config.strategy.tag().unwrap());
+        let record = &self.records.configs[&key.config];
+        assert!(record.pause.is_none(), "{key} is made, and all builds are paused");
         assert_eq!(spec.command[1], format!("BASE={}", spec.base().reference));
+        if let Cause::Rebuild { of } = &spec.causes[0] {
+            // It is of old images, and no trigger hears of it.
+            assert_eq!(spec.base_image, self.made[of].spec.base_image, "{key} is not {of} again");
+            return;
+        }
+        self.check_pinned(spec.base(), &config.strategy.stream_tag().unwrap().platforms);
+        assert_eq!(spec.base().tag, *config.strategy.tag().unwrap());
         let place =
             |tag: &TagRef| config.triggers.iter().position(|trigger| trigger.from.tag == *tag).unwrap();
         let mut places = Vec::new();
         for cause in &spec.causes {
-            let Cause::ImageChange { image, old_digest } = cause else { continue };
-            self.check_pinned(image);
-            let trigger = TriggerKey { config: key.config.clone(), tag: image.tag.clone() };
-            assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
-            let settled = self.settled.get(&trigger);
-            let digest = settled.map(|settled| settled.digest.as_ref());
-            assert_ne!(Some(image.digest.as_ref()), digest, "{trigger} fires for what it has stored");
-            assert!(
-                image.digest.is_some() || settled.is_none(),
-                "{trigger} fires on v1 and not for the first time"
-            );
-            assert_eq!(old_digest.as_ref(), digest.flatten(), "{trigger} tells another old digest");
-            let read = settled.filter(|_| !unread.contains(&trigger) && !self.is_unread(&image.tag));
-            if let (Some(new), Some(settled)) = (image.digest.as_ref(), read)
-                && let Some(digest) = &settled.digest
-            {
-                let platforms = &config.trigger(&image.tag).unwrap().from.platforms;
-                let old = (digest, settled.least.as_ref());
-                let news = is_news(platforms, (new, self.indexes.get(new)), old);
-                assert!(news, "{trigger} fires for nothing that it is for");
+            match cause {
+                Cause::ImageChange { image, old_digest } => {
+                    self.check_cause(key, config.trigger(&image.tag).unwrap(), (image, old_digest), unread);
+                    places.push(place(&image.tag));
+                }
+                Cause::ConfigChange => {
+                    assert!(config.config_change && key.number == 1, "{key} is no first build");
+                }
+                Cause::Manual | Cause::Webhook { .. } => assert_eq!(spec.causes.len(), 1, "{key}"),
+                Cause::Rebuild { .. } => panic!("{key} is a rebuild, and for another reason"),
             }
-            places.push(place(&image.tag));
         }
-        assert!(!places.is_empty() && places.is_sorted_by(|a, b| a < b), "{key} has its causes out of order");
+        assert!(!spec.causes.is_empty() && places.is_sorted_by(|a, b| a < b), "{key}: {:?}", spec.causes);
         for trigger in &config.triggers {
             self.settle(&key.config, &trigger.from.tag, Some(key));
+        }
+    }
+
+    /// A trigger fires for an image that it has not, and only for what is news to it.
+    fn check_cause(
+        &self,
+        build: &BuildKey,
+        on: &Trigger,
+        (image, old_digest): (&PinnedImage, &Option<Digest>),
+        unread: &BTreeSet<TriggerKey>,
+    ) {
+        let platforms = &on.from.platforms;
+        self.check_pinned(image, platforms);
+        let trigger = TriggerKey { config: build.config.clone(), tag: image.tag.clone() };
+        assert!(!self.is_paused(&trigger), "{trigger} fires and is paused");
+        let own = self.records.tags[&image.tag].admitted().identity.digest();
+        let Some(settled) = self.settled.get(&trigger) else {
+            assert_eq!(old_digest, &None, "{trigger} tells an old digest of nothing");
+            return;
+        };
+        let own = own.unwrap_or_else(|| panic!("{trigger} fires on v1 and not for the first time"));
+        assert_ne!(Some(own), settled.digest.as_ref(), "{trigger} fires for what it has stored");
+        let is_told = match platforms {
+            Platforms::Legacy(_) => old_digest.is_some() == settled.digest.is_some(),
+            Platforms::All | Platforms::Index | Platforms::These(_) => *old_digest == settled.digest,
+        };
+        assert!(is_told, "{trigger} tells another old digest");
+        if unread.contains(&trigger) || self.is_unread(&image.tag) {
+            return;
+        }
+        if let Some(digest) = &settled.digest {
+            let news = |old: &Option<Children>| {
+                is_news(platforms, (own, self.indexes.get(own)), (digest, old.as_ref()))
+            };
+            // Another of the images may have stood for the index when it was settled.
+            let is_news = news(&settled.least) || (is_legacy(platforms) && news(&settled.most));
+            assert!(is_news, "{trigger} fires for nothing that it is for");
         }
     }
 
@@ -197,12 +237,13 @@ impl Ledger {
         own || self.records.configs.get(&trigger.config).is_some_and(|record| record.pause.is_some())
     }
 
-    fn check_pinned(&self, image: &PinnedImage) {
+    fn check_pinned(&self, image: &PinnedImage, platforms: &Platforms) {
+        let admitted = self.records.tags[&image.tag].admitted();
+        let given = admitted.identity.digest().map(|own| given(platforms, own, admitted.identity.children()));
         let digest = image.digest.as_ref();
         let pinned = digest.map_or_else(|| image.tag.v1_reference(), |digest| image.tag.pinned(digest));
         assert_eq!(*image.reference, pinned);
-        let admitted = self.records.tags[&image.tag].admitted();
-        assert_eq!(admitted.identity.digest(), digest, "{} is not from the one look", image.tag);
+        assert_eq!(given, digest, "{} is not from the one look", image.tag);
         assert_eq!(admitted.polled.image_id(), image.image_id, "{} is not from the one look", image.tag);
     }
 
@@ -250,8 +291,9 @@ impl Ledger {
             let config = settings.build_configs.iter().find(|config| config.key == key.config).unwrap();
             let platforms = &config.trigger(&key.tag).unwrap().from.platforms;
             let new = self.indexes.get(digest);
-            let old = (was, settled.most.as_ref());
-            assert!(!is_news(platforms, (digest, new), old), "{key} goes along with what is news to it");
+            let known = |old: &Option<Children>| !is_news(platforms, (digest, new), (was, old.as_ref()));
+            let is_known = known(&settled.most) || (is_legacy(platforms) && known(&settled.least));
+            assert!(is_known, "{key} goes along with what is news to it");
             settled.digest = Some(digest.clone());
             for known in [&mut settled.least, &mut settled.most].into_iter().flatten() {
                 known
@@ -298,9 +340,13 @@ impl Ledger {
             started += 1;
         }
         let running = self.records.builds.iter().filter(|(_, build)| build.phase == Phase::Running);
-        let running: Vec<&ConfigKey> = running.map(|(key, _)| &key.config).collect();
-        let configs: BTreeSet<&ConfigKey> = running.iter().copied().collect();
-        assert_eq!(configs.len(), running.len(), "a config has two builds running");
+        let running: Vec<(&ConfigKey, RunPolicy)> =
+            running.map(|(key, build)| (&key.config, build.run_policy)).collect();
+        for (config, policy) in &running {
+            let beside = running.iter().filter(|(other, _)| other == config);
+            let is_alone = *policy != RunPolicy::Parallel;
+            assert!(!is_alone || beside.count() == 1, "{config} has a {policy:?} build beside another");
+        }
         assert!(started == 0 || running.len() <= settings.max_builds, "{} builds run", running.len());
     }
 }
@@ -315,7 +361,8 @@ fn is_news(
     new: (&Digest, Option<&Children>),
     old: (&Digest, Option<&Children>),
 ) -> bool {
-    let moved = new.0 != old.0;
+    let (new_digest, old_digest) = (new.0, old.0);
+    let moved = new_digest != old_digest;
     let (Some(new), Some(old)) = (new.1, old.1) else { return moved };
     match platforms {
         Platforms::Index => moved,
@@ -324,6 +371,21 @@ fn is_news(
             let there = wanted.iter().filter_map(|platform| Some((platform, new.get(platform)?)));
             there.into_iter().any(|(platform, digest)| old.get(platform) != Some(digest))
         }
-        Platforms::Legacy(_) => panic!("no config here is of one platform"),
+        Platforms::Legacy(_) => {
+            given(platforms, new_digest, Some(new)) != given(platforms, old_digest, Some(old))
+        }
     }
+}
+
+fn is_legacy(platforms: &Platforms) -> bool {
+    matches!(platforms, Platforms::Legacy(_))
+}
+
+/// The digest that builds are given of an image: hosts here are all linux/amd64.
+fn given<'a>(platforms: &Platforms, own: &'a Digest, children: Option<&'a Children>) -> &'a Digest {
+    let host = "linux/amd64".parse().unwrap();
+    let child = children
+        .filter(|_| is_legacy(platforms))
+        .and_then(|children| children.get(&host).or_else(|| children.values().next()));
+    child.unwrap_or(own)
 }

@@ -21,6 +21,9 @@ enum Happening {
     /// A tag, an index, whether it is read, and perhaps one before it that is read too.
     SeeIndex(usize, usize, bool, Option<usize>),
     Miss(usize, bool),
+    /// Of which config, by whom, under which name, and what was looked at for its sake.
+    Ask(usize, bool, Option<u8>, Option<(usize, usize)>),
+    Rebuild(usize),
     Load(u16),
     Accept(usize),
     End(usize, Outcome),
@@ -66,6 +69,9 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(tag, index, is_read, earlier)| SeeIndex(tag, index, is_read, earlier)),
         3 => (0..3_usize, 0..3_usize).prop_map(|(tag, version)| SeeV1(tag, version)),
         2 => (0..3_usize, any::<bool>()).prop_map(|(tag, is_v2)| Miss(tag, is_v2)),
+        5 => (0..3_usize, any::<bool>(), prop::option::weighted(0.3, 0..3_u8), prop::option::of((0..3_usize, 0..4_usize)))
+            .prop_map(|(name, by_hook, key, fresh)| Ask(name, by_hook, key, fresh)),
+        2 => (0..6_usize).prop_map(Rebuild),
         3 => any::<u16>().prop_map(Load),
         1 => (0..3_usize).prop_map(Accept),
         9 => (0..3_usize, outcome).prop_map(|(which, outcome)| End(which, outcome)),
@@ -87,17 +93,27 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// Settings that `bits` spell: which configs there are, what is paused, and under which policies.
 fn some_settings(bits: u16) -> Settings {
     let bit = |place: usize| bits >> place & 1 == 1;
+    // There are more choices than bits.
+    let more = u32::from(bits).wrapping_mul(0x9e37_79b9);
+    let further = |place: usize| more >> (31 - place) & 1 == 1;
     let config = |number: usize| {
         let config = watch(NAMES[number], &TAGS[..=number]);
-        let config = match bits.rotate_right(u32::try_from(number).unwrap()) % 5 {
+        let config = match bits.rotate_right(u32::try_from(number).unwrap()) % 6 {
             0 | 1 => config,
             2 => on(&Platforms::Index, config),
+            5 => on(&legacy(), config),
             3 => on(&these(&["linux/arm64"]), config),
             _ => on(&these(&["linux/amd64", "linux/arm64"]), config),
         };
         let config = if bit(3 + number) { paused(config, &[TAGS[number]]) } else { config };
+        let config_change = further(number);
+        let config = BuildConfig { config_change, paused: further(3) && further(4 + number), ..config };
         with(config, |policy| {
-            policy.run_policy = if bit(6) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly };
+            policy.run_policy = match (bit(6), further(7 + number)) {
+                (_, true) => RunPolicy::Parallel,
+                (true, false) => RunPolicy::Serial,
+                (false, false) => RunPolicy::SerialLatestOnly,
+            };
             policy.supersede = if bit(7) { Supersede::All } else { Supersede::Images };
             policy.on_first = if bit(8 + number) { OnFirst::Record } else { OnFirst::Build };
             policy.on_interrupt = if bit(11) { OnInterrupt::Fail } else { OnInterrupt::Retry };
@@ -182,6 +198,28 @@ impl Run {
                 self.tell(&Event::Observed { tag: tag(TAGS[*at]), found: Polled::V1(image_id).into() });
             }
             Miss(at, is_v2) => self.tell(&Event::Unresolved { tag: tag(TAGS[*at]), is_v2: *is_v2 }),
+            Ask(name, by_hook, key, fresh) => {
+                let hook = Origin::Webhook(HookKind::Generic);
+                let start = Start {
+                    origin: if *by_hook { hook } else { Origin::Manual },
+                    key: key.map(|key| key.to_string().into()),
+                    fresh: fresh
+                        .iter()
+                        .map(|(at, version)| (tag(TAGS[*at]), image(&version.to_string())))
+                        .collect(),
+                    ..manual(NAMES[*name])
+                };
+                self.ask(start);
+            }
+            Rebuild(which) => {
+                let Some(made) = self.ledger.made.values().nth(*which) else { return };
+                let of = Box::new(made.spec.clone());
+                let is_refused = self.controller.check_rebuild(&of.build.config).is_err();
+                let event =
+                    Event::Rebuild(Box::new(crate::controller::Rebuild { of, env: Vec::new(), key: None }));
+                assert_eq!(self.controller.decide(&event, self.now).specs.is_empty(), is_refused);
+                self.tell(&event);
+            }
             Load(bits) => {
                 self.settings = Arc::new(some_settings(*bits));
                 self.load();
@@ -240,6 +278,19 @@ impl Run {
         }
     }
 
+    /// What is refused makes nothing, nor does what was asked for before.
+    fn ask(&mut self, start: Start) {
+        let is_refused = self.controller.check_start(&start).is_err();
+        let before = start.key.as_ref().and_then(|key| self.controller.asked_before(&start.config, key));
+        let next = self.controller.next_build(&start.config);
+        let is_made = !is_refused && before.is_none();
+        let event = Event::Start(Box::new(start));
+        let decided = self.controller.decide(&event, self.now);
+        assert_eq!(decided.specs.first().map(|spec| &spec.build), is_made.then_some(&next));
+        assert!(is_made || decided.is_empty());
+        self.tell(&event);
+    }
+
     fn pause(&mut self, what: Pausable, seconds: u64) {
         let until = (seconds > 0).then(|| self.now.wall + Duration::from_secs(seconds));
         self.words.pause(&what, until);
@@ -291,7 +342,10 @@ impl Run {
     fn note_starts(&mut self, transition: &Transition) {
         for effect in &transition.effects {
             let Effect::Start(attempt) = effect else { continue };
-            let rival = self.alive.iter().find(|(build, _)| build.config == attempt.build.config);
+            let policy = |build: &BuildKey| self.controller.records().builds[build].run_policy;
+            let is_parallel = |build: &BuildKey| policy(build) == RunPolicy::Parallel;
+            let mut rivals = self.alive.iter().filter(|(build, _)| build.config == attempt.build.config);
+            let rival = rivals.find(|(rival, _)| !is_parallel(rival) || !is_parallel(&attempt.build));
             assert_eq!(rival, None, "{} starts beside it", attempt.build);
             self.alive.insert((attempt.build.clone(), attempt.attempt));
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub(super) use super::mind::Mind;
 use crate::controller::*;
-use crate::image::{Children, Descriptor, Digest, Earlier, Found, Identity, Platforms, TagRef};
+use crate::image::{Children, Descriptor, Digest, Earlier, Found, Identity, Legacy, Platforms, TagRef};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -125,6 +126,48 @@ pub(super) fn with(mut config: BuildConfig, change: impl FnOnce(&mut Policy)) ->
     config
 }
 
+/// A `[[build_config]]` of these triggers with the defaults of the long form, built by `kind` from the tag `from`.
+pub(super) fn long_form(name: &str, kind: StrategyKind, from: &str, triggers: &[&str]) -> BuildConfig {
+    let mut config = with(watch(name, &[from]), |policy| {
+        policy.run_policy = RunPolicy::Serial;
+        policy.supersede = Supersede::All;
+        policy.retry = Retry { attempts: 1, backoff: MINUTE };
+        policy.history = History { successful: 5, failed: 5 };
+    });
+    config.strategy.kind = kind;
+    let own = config.triggers.remove(0);
+    let trigger = |on: &&str| match *on == from {
+        true => own.clone(),
+        false => watch(name, &[on]).triggers.remove(0),
+    };
+    config.triggers = triggers.iter().map(trigger).collect();
+    config
+}
+
+/// `config` with a ConfigChange trigger.
+pub(super) fn config_change(mut config: BuildConfig) -> BuildConfig {
+    config.config_change = true;
+    config
+}
+
+/// `config` with `build_config.paused`.
+pub(super) fn all_paused(mut config: BuildConfig) -> BuildConfig {
+    config.paused = true;
+    config
+}
+
+/// A person asks for a build of `name`.
+pub(super) fn manual(name: &str) -> Start {
+    Start {
+        config: app(name),
+        origin: Origin::Manual,
+        env: Vec::new(),
+        revision: None,
+        key: None,
+        fresh: Vec::new(),
+    }
+}
+
 /// `config` with its triggers on `tags` paused.
 pub(super) fn paused(mut config: BuildConfig, tags: &[&str]) -> BuildConfig {
     for trigger in &mut config.triggers {
@@ -138,7 +181,22 @@ pub(super) fn on(platforms: &Platforms, mut config: BuildConfig) -> BuildConfig 
     for trigger in &mut config.triggers {
         Arc::make_mut(&mut trigger.from).platforms = platforms.clone();
     }
+    shared(config)
+}
+
+/// `config` with its strategy and the trigger on the same tag of one mind, as they are in a configuration.
+pub(super) fn shared(mut config: BuildConfig) -> BuildConfig {
+    let own = config.strategy.tag().and_then(|tag| config.trigger(tag));
+    if let Some(from) = own.map(|trigger| Arc::clone(&trigger.from)) {
+        config.strategy.from = Some(Base::Tag(from));
+    }
     config
+}
+
+/// The one image of an index that is for this host.
+pub(super) fn legacy() -> Platforms {
+    let host = "linux/amd64".parse().unwrap();
+    Platforms::Legacy(Box::new(Legacy { os: None, architecture: None, host }))
 }
 
 pub(super) fn these(platforms: &[&str]) -> Platforms {
@@ -153,6 +211,11 @@ pub(super) fn pausable(config: &str, on: &[&str]) -> Pausable {
 
 pub(super) fn serial(config: BuildConfig) -> BuildConfig {
     with(config, |policy| policy.run_policy = RunPolicy::Serial)
+}
+
+/// All builds of a config, whatever asks for them.
+pub(super) fn all_builds(config: &str) -> Pausable {
+    Pausable { triggers: Vec::new(), configs: vec![app(config)] }
 }
 
 /// Room for ten builds, and no guard against a storm of first builds.
@@ -198,190 +261,18 @@ pub(super) fn dawn() -> Now {
     Now { wall: Timestamp::from_second(1_800_000_000).unwrap(), mono: Duration::ZERO }
 }
 
-/// A controller and what a driver keeps around it. Storing always succeeds; crashes are the simulation's.
-pub(super) struct Mind {
-    pub(super) controller: Controller,
-    pub(super) now: Now,
-    /// Effects that left and that nobody took yet.
-    pub(super) effects: Vec<Effect>,
-    specs: BTreeMap<BuildKey, BuildSpec>,
-    settings: Arc<Settings>,
+/// Variables, or whatever else has a name and a value.
+pub(super) fn words(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-impl Mind {
-    /// The first start, with these build configs.
-    pub(super) fn start(configs: impl IntoIterator<Item = BuildConfig>) -> Self {
-        Self::over(Records::default(), settings(configs))
-    }
-
-    /// A start over what was stored.
-    pub(super) fn over(records: Records, settings: Settings) -> Self {
-        let mut mind = Self {
-            controller: Controller::new(STORE, records),
-            now: dawn(),
-            effects: Vec::new(),
-            specs: BTreeMap::new(),
-            settings: Arc::new(settings),
-        };
-        mind.wake(false);
-        mind
-    }
-
-    /// The process ends at once, and another begins over what was stored.
-    pub(super) fn restart(&mut self) -> Vec<Note> {
-        self.controller = Controller::new(STORE, reread(self.controller.records()));
-        self.now.mono = Duration::ZERO;
-        self.effects.clear();
-        self.wake(false)
-    }
-
-    /// As [`restart`](Self::restart), but a part of the state was lost.
-    pub(super) fn restart_after_loss(&mut self, left: Records) {
-        self.controller = Controller::new(STORE, left);
-        self.wake(true);
-    }
-
-    fn wake(&mut self, after_loss: bool) -> Vec<Note> {
-        self.step(&Event::Boot);
-        self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss })
-    }
-
-    /// A reload.
-    pub(super) fn load(&mut self, configs: impl IntoIterator<Item = BuildConfig>) -> Vec<Note> {
-        self.load_settings(Settings {
-            build_configs: settings(configs).build_configs,
-            ..(*self.settings).clone()
-        })
-    }
-
-    pub(super) fn load_settings(&mut self, settings: Settings) -> Vec<Note> {
-        self.settings = Arc::new(settings);
-        self.tell(&Event::Load { settings: Arc::clone(&self.settings), after_loss: false })
-    }
-
-    /// A look at a tag finds this version.
-    pub(super) fn see(&mut self, name: &str, version: &str) -> Vec<Note> {
-        self.find(name, image(version))
-    }
-
-    /// A look at a tag finds this.
-    pub(super) fn find(&mut self, name: &str, found: Found) -> Vec<Note> {
-        self.tell(&Event::Observed { tag: tag(name), found })
-    }
-
-    /// A look at a tag fails, and proves nothing about its host.
-    pub(super) fn miss(&mut self, name: &str) -> Vec<Note> {
-        self.tell(&Event::Unresolved { tag: tag(name), is_v2: false })
-    }
-
-    /// The running attempt of a build ends.
-    pub(super) fn end(&mut self, name: &str, outcome: Outcome) -> Vec<Note> {
-        let key = build(name);
-        let attempt = self.controller.records().builds[&key].attempts;
-        self.tell(&Event::Ended(ended(key, attempt, outcome)))
-    }
-
-    pub(super) fn complete(&mut self, name: &str) -> Vec<Note> {
-        self.end(name, Outcome::Complete)
-    }
-
-    pub(super) fn fail(&mut self, name: &str) -> Vec<Note> {
-        self.end(name, Outcome::Failed(Failure::Exit(1)))
-    }
-
-    pub(super) fn cancel(&mut self, name: &str) -> Vec<Note> {
-        self.tell(&Event::Cancel { build: build(name) })
-    }
-
-    /// A person pauses triggers of a config.
-    pub(super) fn pause(&mut self, config: &str, on: &[&str]) -> Vec<Note> {
-        self.tell(&Event::Pause { what: pausable(config, on), reason: None, until: None })
-    }
-
-    pub(super) fn resume(&mut self, config: &str, on: &[&str]) -> Vec<Note> {
-        self.tell(&Event::Resume(pausable(config, on)))
-    }
-
-    /// Time passes, and the driver ticks.
-    pub(super) fn pass(&mut self, time: Duration) -> Vec<Note> {
-        self.now.mono += time;
-        self.now.wall += time;
-        self.tell(&Event::Tick)
-    }
-
-    /// The event, then ticks until nothing comes of them, as the driver does. Answers what was told.
-    pub(super) fn tell(&mut self, event: &Event) -> Vec<Note> {
-        let mut notes = self.step(event).notes;
-        for _ in 0..100 {
-            let tick = self.step(&Event::Tick);
-            if tick.is_empty() {
-                return notes;
-            }
-            notes.extend(tick.notes);
-        }
-        panic!("a hundred ticks in a row had something to do");
-    }
-
-    /// One decision, applied. On the way it is taken back once, as after a failed commit.
-    pub(super) fn step(&mut self, event: &Event) -> Transition {
-        let transition = self.controller.decide(event, self.now);
-        let before = self.controller.records().clone();
-        let undo = self.controller.apply(&transition);
-        self.controller.undo(undo);
-        assert_eq!(*self.controller.records(), before, "undo left a trace of {event:?}");
-        self.controller.apply(&transition);
-        self.effects.extend(transition.effects.iter().cloned());
-        let specs = transition.specs.iter().cloned();
-        self.specs.extend(specs.map(|spec| (spec.build.clone(), spec)));
-        transition
-    }
-
-    /// `["app-1 Complete", "app-2 Running"]`: every build there is.
-    pub(super) fn builds(&self) -> Vec<String> {
-        let builds = &self.controller.records().builds;
-        builds.iter().map(|(key, build)| format!("{} {}", key.name(), build.phase.name())).collect()
-    }
-
-    pub(super) fn build(&self, name: &str) -> &Build {
-        &self.controller.records().builds[&build(name)]
-    }
-
-    pub(super) fn phase(&self, name: &str) -> &Phase {
-        &self.build(name).phase
-    }
-
-    pub(super) fn spec(&self, name: &str) -> &BuildSpec {
-        self.spec_of(&build(name))
-    }
-
-    pub(super) fn spec_of(&self, key: &BuildKey) -> &BuildSpec {
-        &self.specs[key]
-    }
-
-    /// The tags that caused a build, each with its digest, in the order of the causes.
-    pub(super) fn causes(&self, name: &str) -> Vec<(&str, Digest)> {
-        let causes = self.spec(name).causes.iter();
-        causes
-            .map(|cause| {
-                let Cause::ImageChange { image, .. } = cause else { panic!("{cause:?}") };
-                (&*image.named, image.digest.clone().unwrap())
-            })
-            .collect()
-    }
-
-    pub(super) fn trigger(&self, config: &str, on: &str) -> Option<&TriggerRecord> {
-        let key = TriggerKey { config: app(config), tag: tag(on) };
-        self.controller.records().triggers.get(&key).map(|record| &**record)
-    }
-
-    /// The builds whose start left as an effect since the last call, in order.
-    pub(super) fn started(&mut self) -> Vec<String> {
-        let start = |effect| {
-            let Effect::Start(attempt) = effect else { return None };
-            Some(attempt.build.name())
-        };
-        self.effects.drain(..).filter_map(start).collect()
-    }
+/// The tags whose images a build took from their triggers, which told of it.
+pub(super) fn swallowed(notes: &[Note]) -> Vec<String> {
+    let line = |note: &Note| {
+        let Note::TriggerSwallowed { tag, .. } = note else { return None };
+        Some(tag.to_string())
+    };
+    notes.iter().filter_map(line).collect()
 }
 
 /// The runner's word that an attempt is over.

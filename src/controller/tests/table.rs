@@ -23,7 +23,7 @@ enum Stored {
     Other,
 }
 
-/// What the config's other trigger, whose tag never resolves, was found to be.
+/// Whether the config's other tags were looked at: one that never resolves, and the strategy's own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Others {
     LookedAt,
@@ -153,7 +153,10 @@ impl Row {
             }
         }
         match self.others {
-            Others::LookedAt => drop(mind.miss("other")),
+            Others::LookedAt => {
+                mind.miss("other");
+                mind.miss("base");
+            }
             Others::Awaited => {}
             Others::WaitedFor => drop(mind.pass(PATIENCE)),
         }
@@ -234,14 +237,34 @@ enum By {
     Person,
 }
 
-/// One row: the third attempt of `app-1` is over; `app-2`, if there, is a queued image build.
+/// What the queued `app-2` is by, if it is there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Newer {
+    None,
+    Image,
+    Person,
+    Rebuild,
+}
+
+impl Newer {
+    fn urgency(self) -> Option<Urgency> {
+        match self {
+            Self::None => None,
+            Self::Image => Some(Urgency::ImageChange),
+            Self::Person => Some(Urgency::Manual),
+            Self::Rebuild => Some(Urgency::Rebuild),
+        }
+    }
+}
+
+/// One row: the third attempt of `app-1` is over.
 #[derive(Debug, Clone)]
 struct Ending {
     outcome: Outcome,
     by: By,
     cancel_asked: bool,
     retries_left: bool,
-    newer: bool,
+    newer: Newer,
     interruptions: u32,
     on_interrupt: OnInterrupt,
     policy: (RunPolicy, Supersede),
@@ -249,16 +272,18 @@ struct Ending {
 }
 
 const SERIAL: (RunPolicy, Supersede) = (RunPolicy::Serial, Supersede::Images);
+const PARALLEL: (RunPolicy, Supersede) = (RunPolicy::Parallel, Supersede::All);
 const LATEST: (RunPolicy, Supersede) = (RunPolicy::SerialLatestOnly, Supersede::Images);
 const LATEST_ALL: (RunPolicy, Supersede) = (RunPolicy::SerialLatestOnly, Supersede::All);
 
 fn phase_by_the_book(end: &Ending) -> &'static str {
     let replaced = match (end.newer, end.policy.0, end.policy.1, end.by) {
-        (false, _, _, _) | (true, RunPolicy::Serial | RunPolicy::Parallel, _, _) => false,
-        (true, RunPolicy::SerialLatestOnly, Supersede::Images, by) => by == By::Image,
-        (true, RunPolicy::SerialLatestOnly, Supersede::All, _) => true,
+        (Newer::None | Newer::Rebuild, _, _, _) => false,
+        (Newer::Image | Newer::Person, RunPolicy::Serial | RunPolicy::Parallel, _, _) => false,
+        (Newer::Image | Newer::Person, RunPolicy::SerialLatestOnly, Supersede::Images, by) => by == By::Image,
+        (Newer::Image | Newer::Person, RunPolicy::SerialLatestOnly, Supersede::All, _) => true,
     };
-    let pointless = end.newer && end.by == By::Image;
+    let pointless = end.newer == Newer::Image && end.by == By::Image;
     let retried = end.retries_left && end.config_there && !pointless;
     match (&end.outcome, end.cancel_asked) {
         (Outcome::Complete, _) => "Complete",
@@ -288,9 +313,9 @@ impl Ending {
         running.history.push(attempt);
         let mut records = Records::default();
         records.put(Record::Build(build("app-1"), Some(Box::new(running))));
-        if self.newer {
+        if let Some(urgency) = self.newer.urgency() {
             let (run_policy, supersede) = self.policy;
-            let newer = Build { run_policy, supersede, ..new_build("app-2", Urgency::ImageChange, now) };
+            let newer = Build { run_policy, supersede, ..new_build("app-2", urgency, now) };
             records.put(Record::Build(build("app-2"), Some(Box::new(newer))));
         }
         let mut controller = Controller::new(STORE, records);
@@ -332,10 +357,10 @@ fn every_end_of_an_attempt_leads_to_the_phase_the_table_says() {
         by in [By::Image, By::Person],
         cancel_asked in [false, true],
         retries_left in [false, true],
-        newer in [false, true],
+        newer in [Newer::None, Newer::Image, Newer::Person, Newer::Rebuild],
         interruptions in [0, 4],
         on_interrupt in [OnInterrupt::Retry, OnInterrupt::Fail],
-        policy in [SERIAL, LATEST, LATEST_ALL],
+        policy in [SERIAL, PARALLEL, LATEST, LATEST_ALL],
         config_there in [false, true]
         => {
             let outcome = outcome.clone();
@@ -346,24 +371,31 @@ fn every_end_of_an_attempt_leads_to_the_phase_the_table_says() {
             rows += 1;
         }
     );
-    assert_eq!(rows, 5 * 2 * 2 * 2 * 2 * 2 * 2 * 3 * 2);
+    assert_eq!(rows, 5 * 2 * 2 * 2 * 4 * 2 * 2 * 4 * 2);
 }
 
 // === What a newer build makes of an older one ===
 
-fn place_by_the_book(phase: &Phase, by: By, policy: (RunPolicy, Supersede)) -> &'static str {
-    match (phase.name(), by, policy.0, policy.1) {
-        ("Pending", By::Image, _, _) => "Failed",
-        ("New", By::Image, RunPolicy::SerialLatestOnly, _) => "Cancelled",
-        ("New", By::Person, RunPolicy::SerialLatestOnly, Supersede::All) => "Cancelled",
-        ("New", _, _, _) => "New",
-        ("Pending", _, _, _) => "Pending",
-        (ended_or_running, _, _, _) => match ended_or_running {
-            "Running" => "Running",
-            "Complete" => "Complete",
-            _ => unreachable!("no other phase is in the table"),
-        },
+fn place_by_the_book(phase: &Phase, by: By, newer: Newer, policy: (RunPolicy, Supersede)) -> &'static str {
+    match (phase.name(), by, newer, policy.0, policy.1) {
+        (as_it_was, _, Newer::None | Newer::Rebuild, _, _) => as_it_was,
+        ("Pending", By::Image, Newer::Image, _, _) => "Failed",
+        ("New", By::Image, Newer::Image | Newer::Person, RunPolicy::SerialLatestOnly, _) => "Cancelled",
+        ("New", By::Person, Newer::Image | Newer::Person, RunPolicy::SerialLatestOnly, Supersede::All) => {
+            "Cancelled"
+        }
+        (as_it_was, _, Newer::Image | Newer::Person, _, _) => as_it_was,
     }
+}
+
+/// A start over `app-1`, the older build; `base` points to `A`, which its trigger has stored.
+fn over(older: Build, policy: (RunPolicy, Supersede)) -> Mind {
+    let config = with(watch("app", &["base"]), |own| (own.run_policy, own.supersede) = policy);
+    let mut mind = Mind::start([config.clone()]);
+    mind.see("base", "A");
+    let mut records = mind.controller.records().clone();
+    records.put(Record::Build(build("app-1"), Some(Box::new(older))));
+    Mind::over(records, Settings { max_builds: 0, ..settings([config]) })
 }
 
 #[test]
@@ -373,29 +405,35 @@ fn a_newer_build_makes_of_an_older_one_what_the_table_says() {
     every!(
         phase in [Phase::New, pending, Phase::Running, Phase::Complete],
         by in [By::Image, By::Person],
-        policy in [SERIAL, LATEST, LATEST_ALL]
+        newer in [Newer::Image, Newer::Person, Newer::Rebuild],
+        policy in [SERIAL, PARALLEL, LATEST, LATEST_ALL]
         => {
-            let config = with(watch("app", &["base"]), |own| (own.run_policy, own.supersede) = policy);
-            let mut mind = Mind::over(Records::default(), Settings { max_builds: 0, ..settings([config]) });
             let urgency = if by == By::Image { Urgency::ImageChange } else { Urgency::Manual };
             let mut older = new_build("app-1", urgency, now);
             older.phase = phase.clone();
-            let attempt = Attempt {
-                number: 1,
-                started: now,
-                handle: None,
-                outcome: Some(Outcome::Failed(Failure::Exit(2))),
-            };
-            older.history.push(attempt);
-            let record = ConfigRecord { last_number: 1, ..ConfigRecord::default() };
-            let mut records = Records::default();
-            records.put(Record::Build(build("app-1"), Some(Box::new(older))));
-            records.put(Record::Config(app("app"), Some(Box::new(record))));
-            mind.controller = Controller::new(STORE, records);
-            mind.restart();
-            mind.see("base", "A");
-            let expected = place_by_the_book(&phase, by, policy);
-            assert_eq!(mind.builds(), [format!("app-1 {expected}"), "app-2 New".to_owned()], "{by:?} {policy:?}");
+            let failed = Some(Outcome::Failed(Failure::Exit(2)));
+            older.history.push(Attempt { number: 1, started: now, handle: None, outcome: failed });
+            let mut mind = over(older, policy);
+            match newer {
+                Newer::None => {}
+                Newer::Image => drop(mind.see("base", "B")),
+                Newer::Person => drop(mind.start_build("app")),
+                Newer::Rebuild => {
+                    let spec = old_spec();
+                    let again = Rebuild { of: Box::new(spec), env: Vec::new(), key: None };
+                    mind.tell(&Event::Rebuild(Box::new(again)));
+                }
+            }
+            let expected = place_by_the_book(&phase, by, newer, policy);
+            let expected = [format!("app-1 {expected}"), "app-2 New".to_owned()];
+            assert_eq!(mind.builds(), expected, "{by:?} {newer:?} {policy:?}");
         }
     );
+}
+
+/// What `app-1` was given.
+fn old_spec() -> BuildSpec {
+    let mut mind = Mind::start([watch("app", &["base"])]);
+    mind.see("base", "A");
+    mind.spec("app-1").clone()
 }

@@ -16,12 +16,16 @@ pub(super) struct Words {
     /// Those of them of which the configuration has the last word.
     configured: BTreeSet<TriggerKey>,
     configs: BTreeMap<ConfigKey, Option<Timestamp>>,
+    /// The same of all builds of a config.
+    loaded_configs: BTreeMap<ConfigKey, bool>,
+    configured_configs: BTreeSet<ConfigKey>,
 }
 
 impl Words {
     pub(super) fn load(&mut self, settings: &Settings, now: Now) {
         // What ended while nobody was there is over before a new word is said, and after.
         self.end(now);
+        self.load_configs(settings);
         // What the configuration says no more is as if it had never said it.
         let has = |key: &TriggerKey| {
             let mut configs = settings.build_configs.iter();
@@ -58,6 +62,23 @@ impl Words {
         }
     }
 
+    fn load_configs(&mut self, settings: &Settings) {
+        let has = |key: &ConfigKey| settings.build_configs.iter().any(|config| config.key == *key);
+        self.loaded_configs.retain(|key, _| has(key));
+        self.configs.retain(|key, _| has(key) || !self.configured_configs.contains(key));
+        for config in &settings.build_configs {
+            let before = self.loaded_configs.insert(config.key.clone(), config.paused).unwrap_or(false);
+            match (before, config.paused) {
+                (false, true) => {
+                    self.configured_configs.insert(config.key.clone());
+                    self.configs.insert(config.key.clone(), None);
+                }
+                (true, false) => drop(self.configs.remove(&config.key)),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
     /// Until when a person paused every trigger of a config, if they did.
     fn said_of_all(&self, config: &ConfigKey) -> Option<Option<Timestamp>> {
         let all = self.loaded.keys().filter(|key| key.config == *config);
@@ -75,6 +96,7 @@ impl Words {
             self.triggers.insert(key.clone(), end(self.triggers.get(key)));
         }
         for key in &what.configs {
+            self.configured_configs.remove(key);
             self.configs.insert(key.clone(), end(self.configs.get(key)));
         }
     }

@@ -15,14 +15,6 @@ fn image_changes(notes: &[Note]) -> Vec<(String, usize, usize, bool)> {
     notes.iter().filter_map(line).collect()
 }
 
-fn swallowed(notes: &[Note]) -> Vec<String> {
-    let line = |note: &Note| {
-        let Note::TriggerSwallowed { tag, .. } = note else { return None };
-        Some(tag.to_string())
-    };
-    notes.iter().filter_map(line).collect()
-}
-
 #[test]
 fn a_tag_that_is_resolved_for_the_first_time_fires_once() {
     let mut mind = Mind::start([watch("app", &["debian"])]);
@@ -257,7 +249,7 @@ fn a_paused_tag_that_returns_to_what_was_built_is_pending_no_more() {
 }
 
 #[test]
-fn the_strategys_own_tag_is_pinned_from_the_look_that_fired() {
+fn s13_the_strategys_own_tag_is_pinned_from_the_look_that_fired() {
     let mut mind = Mind::start([serial(watch("app", &["debian", "node"]))]);
     mind.see("debian", "A");
     mind.see("node", "A");

@@ -102,7 +102,7 @@ fn a_held_config_that_builds_for_another_reason_is_held_no_more() {
 }
 
 #[test]
-fn paused_from_the_start_builds_nothing_until_unpaused_then_the_newest_once() {
+fn s19_paused_from_the_start_builds_nothing_until_unpaused_then_the_newest_once() {
     let mut mind = Mind::start([paused(watch("app", &["debian"]), &["debian"])]);
     mind.see("debian", "A");
     mind.pass(PATIENCE);

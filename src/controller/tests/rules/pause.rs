@@ -37,7 +37,7 @@ fn words(notes: &[Note]) -> Vec<String> {
 }
 
 #[test]
-fn what_moves_while_paused_is_one_build_of_the_newest_at_once_after_resume() {
+fn s18_what_moves_while_paused_is_one_build_of_the_newest_at_once_after_resume() {
     let mut mind = built();
     mind.pause("app", &TAGS);
     mind.see("debian", "B");

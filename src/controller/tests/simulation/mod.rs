@@ -101,7 +101,8 @@ impl Simulation {
             70..80 => self.end_a_process(),
             80..87 => self.pass_time(),
             87..92 => self.crash("between two steps"),
-            92..96 => self.meddle(),
+            92..94 => self.meddle(),
+            94..96 => self.ask(),
             _ => self.reload(),
         }
     }
@@ -192,6 +193,17 @@ impl Simulation {
             },
         };
         self.tell(|| format!("a person: {event:?}"));
+        self.daemon.inbox.push_back(event);
+    }
+
+    /// A build is asked for. What is refused or known already makes nothing, so that nobody need ask before.
+    fn ask(&mut self) {
+        let asked = match self.random.percent(25) {
+            true => self.world.rebuild(&mut self.random),
+            false => Some(self.world.ask(&mut self.random)),
+        };
+        let Some(event) = asked else { return };
+        self.tell(|| format!("asked for: {event:?}"));
         self.daemon.inbox.push_back(event);
     }
 

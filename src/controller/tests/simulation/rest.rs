@@ -56,6 +56,7 @@ impl Simulation {
             let record = self.world.ledger.records.configs.get(&configured.config.key);
             if !record.is_some_and(|record| matches!(record.first_start, FirstStart::Held(_))) {
                 self.check_config(configured);
+                self.check_first(configured);
             }
         }
     }
@@ -86,6 +87,19 @@ impl Simulation {
                 None => assert_eq!(configured.config.policy.on_first, OnFirst::Record),
             }
         }
+    }
+
+    /// A config with a ConfigChange trigger was built, unless nothing of it is, or its image lacks a platform (F36).
+    fn check_first(&self, configured: &Configured) {
+        let BuildConfig { key, config_change, strategy, .. } = &configured.config;
+        let from = strategy.stream_tag().unwrap();
+        let on = configured.config.trigger(&from.tag).unwrap();
+        let may_wait = self.daemon.controller.pause_of(key).is_some()
+            || self.world.ledger.is_lacking(on, self.newest(&from.named));
+        assert!(
+            !config_change || may_wait || self.world.ledger.newest(key).is_some(),
+            "{key} was never built"
+        );
     }
 
     fn newest(&self, name: &str) -> &Digest {

@@ -84,15 +84,15 @@ impl World {
                 configured.was_removed |= !configured.is_there;
             }
             2..4 => {
-                let serial = configured.config.policy.run_policy == RunPolicy::Serial;
-                let policy = Arc::make_mut(&mut configured.config.policy);
-                policy.run_policy = if serial { RunPolicy::SerialLatestOnly } else { RunPolicy::Serial };
+                Arc::make_mut(&mut configured.config.policy).run_policy = some_run_policy(random);
             }
             4..6 => {
                 let trigger = random.below(configured.config.triggers.len());
                 let trigger = &mut configured.config.triggers[trigger];
                 Arc::make_mut(&mut trigger.from).platforms = some_platforms(random);
+                configured.config = shared(configured.config.clone());
             }
+            6 => configured.config.paused ^= true,
             _ => {
                 let trigger = random.below(configured.config.triggers.len());
                 configured.config.triggers[trigger].paused ^= true;
@@ -106,6 +106,27 @@ impl World {
         let seconds = u64::try_from(random.between(1, 120)).unwrap();
         let until = random.percent(50).then(|| self.now.wall + Duration::from_secs(seconds));
         Event::Pause { what: self.some_triggers(random), reason: None, until }
+    }
+
+    /// A person or a webhook asks for a build, now and then twice under one name, or after a look.
+    pub(super) fn ask(&self, random: &mut Random) -> Event {
+        let config = &self.configs[random.below(self.configs.len())].config;
+        let hook = Origin::Webhook(HookKind::GitHub);
+        let key = random.percent(30).then(|| random.below(3).to_string().into());
+        let mut start = Start { config: config.key.clone(), key, ..manual("app") };
+        start.origin = if random.percent(50) { hook } else { Origin::Manual };
+        if random.percent(30) {
+            let at = random.below(TAGS.len());
+            start.fresh.push((tag(TAGS[at]), self.tags[at].clone()));
+        }
+        Event::Start(Box::new(start))
+    }
+
+    /// A person asks for an earlier build to be made again, if there is one on the disk.
+    pub(super) fn rebuild(&self, random: &mut Random) -> Option<Event> {
+        let files: Vec<&String> = self.files.values().collect();
+        let of = serde_json::from_str(files[random.place(&files)?]).unwrap();
+        Some(Event::Rebuild(Box::new(Rebuild { of: Box::new(of), env: Vec::new(), key: None })))
     }
 
     /// Some triggers of a config, or all that it ever builds.
@@ -176,8 +197,8 @@ impl World {
 
     /// How far the poller looks, as the settings say.
     fn depth(&self, tag: &TagRef) -> Depth {
-        let triggers = self.settings.build_configs.iter().filter_map(|config| config.trigger(tag));
-        let depth = triggers.map(|trigger| match trigger.from.platforms {
+        let followed = self.settings.build_configs.iter().flat_map(|config| config.stream_tags());
+        let depth = followed.filter(|from| from.tag == *tag).map(|from| match from.platforms {
             Platforms::Index => Depth::Digest,
             Platforms::All => Depth::Moves,
             Platforms::These(_) | Platforms::Legacy(_) => Depth::Contents,
@@ -228,10 +249,15 @@ impl World {
     fn start(&mut self, attempt: AttemptRef, life: u32, random: &mut Random) -> Event {
         let AttemptRef { build, attempt: number, .. } = attempt.clone();
         let stored = self.read_journal().builds.remove(&build);
-        assert!(stored.is_some_and(|stored| stored.is_running(number)), "{build} starts before it is stored");
+        let stored = stored.filter(|stored| stored.is_running(number));
+        let policy = stored.unwrap_or_else(|| panic!("{build} starts before it is stored")).run_policy;
         let spec: BuildSpec = serde_json::from_str(&self.files[&build]).unwrap();
         assert_eq!(spec.id, attempt.id);
-        let rival = self.processes.iter().find(|process| process.attempt.build.config == build.config);
+        let mut beside = self.processes.iter().filter(|process| process.attempt.build.config == build.config);
+        let is_parallel = |build: &BuildKey| {
+            [policy, self.ledger.records.builds[build].run_policy] == [RunPolicy::Parallel; 2]
+        };
+        let rival = beside.find(|process| !is_parallel(&process.attempt.build));
         assert!(rival.is_none(), "{build} starts beside {}", rival.unwrap().attempt.build);
         assert!(self.processes.len() < self.settings.max_builds, "{build} starts where there is no room");
 
@@ -309,9 +335,9 @@ impl Configured {
             trigger.paused = random.percent(15);
             Arc::make_mut(&mut trigger.from).platforms = some_platforms(random);
         }
-        let config = with(config, |policy| {
-            policy.run_policy =
-                if random.percent(40) { RunPolicy::Serial } else { RunPolicy::SerialLatestOnly };
+        config.config_change = random.percent(20);
+        let config = with(shared(config), |policy| {
+            policy.run_policy = some_run_policy(random);
             policy.supersede = if random.percent(50) { Supersede::All } else { Supersede::Images };
             policy.on_first = if random.percent(20) { OnFirst::Record } else { OnFirst::Build };
             policy.on_interrupt = if random.percent(10) { OnInterrupt::Fail } else { OnInterrupt::Retry };
@@ -329,8 +355,17 @@ impl Configured {
     }
 }
 
+fn some_run_policy(random: &mut Random) -> RunPolicy {
+    match random.below(5) {
+        0 | 1 => RunPolicy::SerialLatestOnly,
+        2 | 3 => RunPolicy::Serial,
+        _ => RunPolicy::Parallel,
+    }
+}
+
 fn some_platforms(random: &mut Random) -> Platforms {
-    match random.below(8) {
+    match random.below(9) {
+        8 => legacy(),
         0..4 => Platforms::All,
         4 => Platforms::Index,
         5 => these(&["linux/arm64"]),

@@ -5,9 +5,12 @@
 
 pub mod answer;
 mod engine;
+mod forecast;
+mod group;
 mod narrate;
 mod plan;
 mod pulse;
+mod rehearsal;
 mod reload;
 mod reply;
 mod serve;
@@ -130,9 +133,11 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     let poller = Poller { plan, mode, resolver, wall, observations, commands: commands_in };
     spawn_local(poller.run());
     let (readings, readings_in) = mpsc::channel(1);
+    let (sightings, sightings_in) = mpsc::channel(4);
     let inbox = Inbox {
         signals,
         readings: readings_in,
+        sightings: sightings_in,
         questions: questions_in,
         events: events_in,
         observations: observations_in,
@@ -148,6 +153,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         commands,
         reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,
+        sightings,
         settings: Arc::new(settings),
         started: Timestamp::now(),
         polling: true,

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, sleep_until};
 
 use super::engine::{Engine, GROUP};
+use super::forecast::Sighting;
 use super::pulse::{Pulse, Work};
 use super::reload::{Asker, Reading, Reloads};
 use super::words::millis;
@@ -27,6 +28,8 @@ pub(super) struct Daemon {
     pub(super) inbox: Inbox,
     pub(super) commands: mpsc::Sender<poll::Command>,
     pub(super) reloads: Reloads,
+    /// Where what a plan is to be made of is told.
+    pub(super) sightings: mpsc::Sender<Sighting>,
     pub(super) options: Options,
     pub(super) settings: Arc<config::Settings>,
     pub(super) started: Timestamp,
@@ -46,6 +49,7 @@ pub(super) struct Daemon {
 pub(super) struct Inbox {
     pub(super) signals: Signals,
     pub(super) readings: mpsc::Receiver<Reading>,
+    pub(super) sightings: mpsc::Receiver<Sighting>,
     pub(super) questions: mpsc::Receiver<control::Request>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) observations: mpsc::Receiver<Observation>,
@@ -58,6 +62,8 @@ enum Input {
     Reload,
     /// A configuration was read for a reload.
     Read(Reading),
+    /// Tags were looked at for a plan.
+    Sighted(Sighting),
     Question(control::Request),
     Events(Vec<Event>),
     /// None at all means that polling has ended.
@@ -86,6 +92,7 @@ impl Inbox {
             Some(()) = self.signals.stop.recv() => Input::Stop,
             Some(reading) = self.readings.recv() => Input::Read(reading),
             Some(()) = self.signals.reload.recv() => Input::Reload,
+            Some(sighting) = self.sightings.recv() => Input::Sighted(sighting),
             Some(question) = self.questions.recv() => Input::Question(question),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
             _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
@@ -140,6 +147,7 @@ impl Daemon {
         match input {
             Input::Reload => self.reload(Asker::Signal),
             Input::Read(reading) => self.finish_reload(reading).await,
+            Input::Sighted(sighting) => self.finish_plan(sighting),
             Input::Question(question) => self.answer(question).await,
             Input::Events(events) => self.engine.step(events).await,
             Input::Observations(observations) => {

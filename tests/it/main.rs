@@ -18,6 +18,7 @@ mod faults;
 mod first_start;
 mod main_job;
 mod pause;
+mod plan;
 mod platforms;
 mod polling;
 mod real_registry;

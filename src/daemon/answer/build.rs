@@ -123,7 +123,7 @@ fn attempt(attempt: &Attempt) -> protocol::Attempt {
 }
 
 /// Values of the environment may be private, so only their names leave the daemon.
-fn given(spec: &BuildSpec) -> protocol::Spec {
+pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
     protocol::Spec {
         causes: spec.causes.iter().map(cause).collect(),
         base_image: spec.base_image.as_ref().map(image),

@@ -236,3 +236,6 @@ fn looks(looks: &Looks) -> String {
     list(&mut text, "not looked at yet:", looks.unseen.iter().map(ToString::to_string));
     text
 }
+
+#[cfg(test)]
+mod tests;

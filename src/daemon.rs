@@ -6,9 +6,12 @@
 
 pub mod answer;
 mod engine;
+mod forecast;
+mod group;
 mod narrate;
 mod plan;
 mod pulse;
+mod rehearsal;
 mod reload;
 mod reply;
 mod serve;
@@ -142,6 +145,11 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         signals,
         readings: readings_in,
         looks: looks_in,
+    let (sightings, sightings_in) = mpsc::channel(4);
+    let inbox = Inbox {
+        signals,
+        readings: readings_in,
+        sightings: sightings_in,
         questions: questions_in,
         events: events_in,
         observations: observations_in,
@@ -160,6 +168,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         webhooks,
         reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,
+        sightings,
         settings: Arc::new(settings),
         started: Timestamp::now(),
         polling: true,

@@ -9,6 +9,7 @@ mod configs;
 mod import;
 mod output;
 mod pause;
+mod plan;
 mod poll;
 mod release;
 mod reload;
@@ -68,6 +69,8 @@ enum Verb {
     Run(run::Run),
     /// Check the configuration: every problem at once, with file, line and fix
     Validate(validate::Validate),
+    /// What would be built now and why, and what is held; nothing is started or stored
+    Plan(plan::Plan),
     /// Look up what a tag points to now
     Resolve(resolve::Resolve),
     /// Tags, registries, what is held and why, and what is being built
@@ -134,6 +137,7 @@ impl Verb {
         match self {
             Self::Run(verb) => verb.run(global),
             Self::Validate(verb) => verb.run(global),
+            Self::Plan(verb) => verb.run(global),
             Self::Resolve(verb) => verb.run(global),
             Self::Status(verb) => verb.run(global),
             Self::Configs(verb) => verb.run(global),

@@ -74,11 +74,11 @@ fn show_refused(refused: &Refused, style: Style) -> String {
 }
 
 /// `default/app (run, env)`.
-fn edited(edited: &Edited) -> String {
+pub(super) fn edited(edited: &Edited) -> String {
     format!("{} ({})", edited.name, edited.keys.join(", "))
 }
 
-fn list(text: &mut String, what: &str, names: impl ExactSizeIterator<Item = String>) {
+pub(super) fn list(text: &mut String, what: &str, names: impl ExactSizeIterator<Item = String>) {
     let more = names.len().saturating_sub(SHOWN);
     for name in names.take(SHOWN) {
         // Writing to a String cannot fail.

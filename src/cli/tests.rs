@@ -215,6 +215,8 @@ fn every_verb_is_understood_with_json_before_or_after_it() {
         "run",
         "run --once",
         "validate --offline",
+        "plan",
+        "plan --new other.toml --if debian:12@sha256:0 --if default/base:1@sha256:1",
         "resolve debian:12",
         "status",
         "status debian:12 host/x:1",

@@ -14,6 +14,9 @@ use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
     Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
     Started, Status, StatusQuery,
+    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PlanAnswer,
+    PlanQuery, PollQuery, Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed,
+    Status, StatusQuery,
 };
 use super::route;
 
@@ -212,6 +215,14 @@ impl Client {
     /// If a tag is named that is not watched, or if there is no answer.
     pub async fn poll(&self, query: &PollQuery) -> Result<Polled, Error> {
         self.json(self.post(route::POLL, query)).await
+    }
+
+    /// What would be built now, and what is held. That a new configuration cannot be used is an answer, too.
+    ///
+    /// # Errors
+    /// If a tag is named that is not watched, or if there is no answer.
+    pub async fn plan(&self, query: &PlanQuery) -> Result<PlanAnswer, Error> {
+        self.json(self.post(route::PLAN, query)).await
     }
 
     fn get(&self, route: &str, query: &[(&str, Option<&str>)]) -> RequestBuilder {

@@ -31,4 +31,5 @@ mod route {
     pub(super) const RESUME: &str = "/v1/resume";
     pub(super) const RELOAD: &str = "/v1/reload";
     pub(super) const POLL: &str = "/v1/poll";
+    pub(super) const PLAN: &str = "/v1/plan";
 }

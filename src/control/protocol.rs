@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod build;
 mod config;
 mod pause;
+mod plan;
 mod reload;
 mod start;
 mod status;
@@ -17,6 +18,10 @@ pub use build::{
 };
 pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
 pub use pause::{Pause, PauseQuery, Paused, Pauses, ResumeQuery, Resumed, Selection};
+pub use plan::{
+    CalledOff, InVain, Looks, Outlook, PlanAnswer, PlanQuery, Planned, PlannedBuild, PlannedChanges,
+    PlannedHold, Renamed, Waiting,
+};
 pub use reload::{ConfigProblem, Edited, PollQuery, Polled, Refused, ReloadAnswer, Reloaded};
 pub use start::{RebuildQuery, StartQuery, Started};
 pub use status::{

@@ -19,6 +19,9 @@ use super::protocol::{
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
     Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
     Started, Status, StatusQuery,
+    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PlanAnswer,
+    PlanQuery, PollQuery, Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed,
+    Status, StatusQuery,
 };
 use super::{Listener, output, route};
 
@@ -58,6 +61,7 @@ pub enum Request {
     Resume(ResumeQuery, Reply<Resumed>),
     Reload(Reply<ReloadAnswer>),
     Poll(PollQuery, Reply<Polled>),
+    Plan(PlanQuery, Reply<PlanAnswer>),
 }
 
 /// Where the answer to a call goes.
@@ -137,6 +141,7 @@ fn router(daemon: Daemon) -> Router {
         .route(route::RESUME, post(resume))
         .route(route::RELOAD, post(reload))
         .route(route::POLL, post(poll))
+        .route(route::PLAN, post(plan))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(map_response(one_call_a_connection))
@@ -221,6 +226,11 @@ async fn reload(State(daemon): State<Daemon>) -> Answer<ReloadAnswer> {
 async fn poll(State(daemon): State<Daemon>, body: Sent<PollQuery>) -> Answer<Polled> {
     let Json(query) = body?;
     daemon.ask(|reply| Request::Poll(query, reply)).await.map(Json)
+}
+
+async fn plan(State(daemon): State<Daemon>, body: Sent<PlanQuery>) -> Answer<PlanAnswer> {
+    let Json(query) = body?;
+    daemon.ask(|reply| Request::Plan(query, reply)).await.map(Json)
 }
 
 impl Daemon {

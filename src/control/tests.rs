@@ -141,7 +141,15 @@ fn started() -> Started {
 }
 
 fn refused() -> ReloadAnswer {
-    ReloadAnswer::Refused(Refused { summary: "1 error".to_owned(), problems: Vec::new() })
+    ReloadAnswer::Refused(refusal())
+}
+
+fn refusal() -> Refused {
+    Refused { summary: "1 error".to_owned(), problems: Vec::new() }
+}
+
+fn plan_query() -> PlanQuery {
+    PlanQuery { new: Some("/etc/new ü.toml".to_owned()), assume: vec!["debian:12@sha256:0".to_owned()] }
 }
 
 /// Answers every question about a build with one that has this log.
@@ -203,6 +211,10 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
             assert_eq!(query.tags, ["debian:12", "host/x:1"]);
             reply.send(Ok(Polled { asked: 2 })).unwrap();
         }
+        Request::Plan(query, reply) => {
+            assert_eq!(query, plan_query());
+            reply.send(Ok(PlanAnswer::Refused(refusal()))).unwrap();
+        }
     })
     .await;
     let client = served.client().await;
@@ -224,6 +236,7 @@ async fn every_call_arrives_as_it_was_meant_and_brings_its_answer() {
     assert_eq!(client.reload().await.unwrap(), refused());
     let query = PollQuery { tags: vec!["debian:12".to_owned(), "host/x:1".to_owned()] };
     assert_eq!(client.poll(&query).await.unwrap().asked, 2);
+    assert_eq!(client.plan(&plan_query()).await.unwrap(), PlanAnswer::Refused(refusal()));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod config;
 mod name;
 mod pause;
 mod rebuild;
+mod plan;
 mod reload;
 mod start;
 mod status;
@@ -27,6 +28,7 @@ pub use config::{check_release, configs, holds, stale_since};
 pub use name::{check_poll, find_build, find_config, find_tag};
 pub use pause::{check_pause, check_resume, is_paused, paused_of, pauses};
 pub use rebuild::{check_rebuild, rebuild_of, rebuild_warnings, spec_is_gone};
+pub use plan::{Assumed, assumed, changes, planned};
 pub use reload::{refused, reloaded};
 pub use start::{
     check_start, not_startable, start_warnings, started, started_before, tags_to_look_at, with_fresh,

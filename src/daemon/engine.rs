@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::group::Group;
 use super::narrate::narrate;
 use super::words::millis;
 use crate::control::protocol::StoreTrouble;
 use crate::controller::{
-    AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition, Undo,
+    AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition,
 };
 use crate::failpoint;
 use crate::runner::Exec;
@@ -136,35 +137,23 @@ impl Engine {
         for (nth, event) in events.iter().enumerate() {
             self.decide(event, now, &mut group, &mut undo);
             look(&self.controller, nth);
+        let mut group = Group::default();
+        for event in events {
+            group.decide(&mut self.controller, event, now);
         }
-        while self.is_tick_due(now) && self.decide(&Event::Tick, now, &mut group, &mut undo) {}
+        group.tick(&mut self.controller, now);
         // Most polls change nothing, and this is all that comes of them.
-        if group.is_empty() {
+        if group.transitions().is_empty() {
             return Ok(());
         }
-        match self.store.commit(&group).await {
-            Ok(()) => group.iter().for_each(|transition| self.carry_out(transition)),
+        match self.store.commit(group.transitions()).await {
+            Ok(()) => group.transitions().iter().for_each(|transition| self.carry_out(transition)),
             Err(error) => {
-                undo.into_iter().rev().for_each(|undo| self.controller.undo(undo));
+                group.take_back(&mut self.controller);
                 return Err(error);
             }
         }
         Ok(())
-    }
-
-    fn is_tick_due(&self, now: Now) -> bool {
-        self.controller.next_tick(now) == Some(Duration::ZERO)
-    }
-
-    /// Whether anything came of `event`.
-    fn decide(&mut self, event: &Event, now: Now, group: &mut Vec<Transition>, undo: &mut Vec<Undo>) -> bool {
-        let transition = self.controller.decide(event, now);
-        if transition.is_empty() {
-            return false;
-        }
-        undo.push(self.controller.apply(&transition));
-        group.push(transition);
-        true
     }
 
     /// What follows from a decision that is stored.

@@ -4,16 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use crate::controller::{Records, TriggerKey};
 use crate::image::{Identity, Image, Platforms, Polled, TagRef};
-use crate::poll::{HostPlan, Plan, TagPlan};
+use crate::poll::{HostPlan, Plan, TagPlan, Until};
 use crate::registry::{Depth, Known};
 use crate::{config, poll};
 
 /// What to poll from the start on. A tag that was never seen, or that a trigger has nothing stored for, is not kept
-/// waiting.
+/// waiting. One that is polled until that succeeds once, and was found before, is not polled at all, whatever a trigger
+/// has stored: what is known of it decides (F6, D8).
 pub(super) fn first(settings: &config::Settings, records: &Records) -> Plan {
     let unsettled: HashSet<TagRef> =
         triggers(settings).filter(|key| is_unsettled(key, records)).map(|key| key.tag).collect();
-    plan(settings, records, |tag| unsettled.contains(tag) || !records.tags.contains_key(tag))
+    plan(settings, records, |watched| {
+        needs_polls(watched, records)
+            && (unsettled.contains(&watched.tag) || !records.tags.contains_key(&watched.tag))
+    })
 }
 
 /// What is said to polling when `new` settings take the place of `old` ones: nothing where they ask for the same, so that
@@ -24,18 +28,23 @@ pub(super) fn change(
     records: &Records,
 ) -> Vec<poll::Command> {
     let watched: HashSet<&TagRef> = old.tags.iter().map(|watched| &watched.tag).collect();
+    let settled = new.tags.iter().filter(|watched| !needs_polls(watched, records));
+    let settled: HashSet<&TagRef> = settled.map(|watched| &watched.tag).collect();
     let before: HashSet<TriggerKey> = triggers(old).collect();
     // A trigger that is new on a tag that is not must not wait for that tag's slot either.
     let added = triggers(new).filter(|key| !before.contains(key) && is_unsettled(key, records));
     let (mut asked, mut eager) = (HashSet::new(), HashSet::new());
-    for key in added {
+    for key in added.filter(|key| !settled.contains(&key.tag)) {
         match watched.contains(&key.tag) {
             true => asked.insert(key.tag),
             false => eager.insert(key.tag),
         };
     }
-    let is_eager =
-        |tag: &TagRef| !watched.contains(tag) && (eager.contains(tag) || !records.tags.contains_key(tag));
+    let is_eager = |new: &config::WatchedTag| {
+        !watched.contains(&new.tag)
+            && needs_polls(new, records)
+            && (eager.contains(&new.tag) || !records.tags.contains_key(&new.tag))
+    };
     let plan = |settings| plan(settings, records, is_eager);
     let mut commands = Vec::new();
     let next = plan(new);
@@ -49,18 +58,29 @@ pub(super) fn change(
     commands
 }
 
-fn plan(settings: &config::Settings, records: &Records, is_eager: impl Fn(&TagRef) -> bool) -> Plan {
+fn plan(
+    settings: &config::Settings,
+    records: &Records,
+    is_eager: impl Fn(&config::WatchedTag) -> bool,
+) -> Plan {
     let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
     for from in settings.controller.build_configs.iter().flat_map(|config| config.stream_tags()) {
         let depth = depths.entry(&from.tag).or_default();
         *depth = depth_of(&from.platforms).max(*depth);
     }
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
-    for config::WatchedTag { tag, interval, once: _ } in &settings.tags {
+    for watched in &settings.tags {
+        let config::WatchedTag { tag, interval, once } = watched;
+        let until = match (once, needs_polls(watched, records)) {
+            (false, _) => Until::Gone,
+            (true, true) => Until::Found,
+            (true, false) => Until::Asked,
+        };
         tags.entry(tag.host()).or_default().push(TagPlan {
             tag: tag.clone(),
             interval: *interval,
-            eager: is_eager(tag),
+            eager: is_eager(watched),
+            until,
             depth: depths.get(tag).copied().unwrap_or_default(),
             known: records.tags.get(tag).and_then(|record| known(&record.observed)),
         });
@@ -71,6 +91,17 @@ fn plan(settings: &config::Settings, records: &Records, is_eager: impl Fn(&TagRe
         Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
     });
     Plan { hosts: hosts.collect() }
+}
+
+/// Whether a tag is polled without being asked for: always, or until a registry has told once what it points to. What was
+/// written down while no registry was asked about it is no such answer.
+pub(super) fn needs_polls(watched: &config::WatchedTag, records: &Records) -> bool {
+    let known = records.tags.get(&watched.tag).map(|record| &record.observed.polled);
+    !watched.once
+        || match known {
+            Some(Polled::Manifest(_) | Polled::V1(_)) => false,
+            Some(Polled::Unasked) | None => true,
+        }
 }
 
 fn triggers(settings: &config::Settings) -> impl Iterator<Item = TriggerKey> {

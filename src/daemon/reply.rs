@@ -38,6 +38,7 @@ impl Daemon {
             Request::Resume(query, reply) => drop(reply.send(self.resume(&query).await)),
             Request::Reload(reply) => self.reload(Asker::Command(reply)),
             Request::Poll(query, reply) => drop(reply.send(self.poll(&query).await)),
+            Request::Plan(query, reply) => self.plan(query, reply),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, sleep_until};
 
 use super::engine::{Engine, GROUP};
+use super::forecast::Sighting;
 use super::pulse::{Pulse, Work};
 use super::reload::{Asker, Reading, Reloads};
 use super::start::Looked;
@@ -32,6 +33,8 @@ pub(super) struct Daemon {
     pub(super) looks: mpsc::Sender<Looked>,
     pub(super) reloads: Reloads,
     pub(super) webhooks: Webhooks,
+    /// Where what a plan is to be made of is told.
+    pub(super) sightings: mpsc::Sender<Sighting>,
     pub(super) options: Options,
     pub(super) settings: Arc<config::Settings>,
     pub(super) started: Timestamp,
@@ -52,6 +55,7 @@ pub(super) struct Inbox {
     pub(super) signals: Signals,
     pub(super) readings: mpsc::Receiver<Reading>,
     pub(super) looks: mpsc::Receiver<Looked>,
+    pub(super) sightings: mpsc::Receiver<Sighting>,
     pub(super) questions: mpsc::Receiver<control::Request>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) observations: mpsc::Receiver<Observation>,
@@ -67,6 +71,8 @@ enum Input {
     Read(Reading),
     /// Registries were asked for the sake of a build.
     Looked(Looked),
+    /// Tags were looked at for a plan.
+    Sighted(Sighting),
     Question(control::Request),
     /// Webhooks ask for builds.
     Calls(Vec<webhook::Call>),
@@ -98,6 +104,7 @@ impl Inbox {
             Some(reading) = self.readings.recv() => Input::Read(reading),
             Some(looked) = self.looks.recv() => Input::Looked(looked),
             Some(()) = self.signals.reload.recv() => Input::Reload,
+            Some(sighting) = self.sightings.recv() => Input::Sighted(sighting),
             Some(question) = self.questions.recv() => Input::Question(question),
             _ = self.calls.recv_many(&mut calls, GROUP) => Input::Calls(calls),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
@@ -155,6 +162,7 @@ impl Daemon {
             Input::Reload => self.reload(Asker::Signal),
             Input::Read(reading) => self.finish_reload(reading).await,
             Input::Looked(looked) => self.finish_start(looked).await,
+            Input::Sighted(sighting) => self.finish_plan(sighting),
             Input::Question(question) => self.answer(question).await,
             Input::Calls(calls) => self.take_calls(calls).await,
             Input::Events(events) => self.engine.step(events).await,

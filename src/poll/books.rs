@@ -16,7 +16,7 @@ use super::lane::Step;
 use super::log;
 use super::progress::Progress;
 use super::schedule::Schedule;
-use super::{HostStatus, Mode, Plan, Status, TagStatus};
+use super::{HostStatus, Mode, Plan, Status, TagStatus, Until};
 use crate::image::TagRef;
 use crate::registry::Known;
 
@@ -38,6 +38,8 @@ pub(super) struct Books {
     pub(super) hosts: Vec<HostHealth>,
     /// As long as the tags: which the plan says cannot wait.
     pub(super) eager: Vec<bool>,
+    /// As long as the tags: how long each is polled without being asked for.
+    pub(super) until: Vec<Until>,
     /// The gates of hosts that no plan has any more, by name, for as long as it matters what went through them.
     pub(super) gone: BTreeMap<String, Arc<HostGate>>,
 }
@@ -70,7 +72,7 @@ impl Books {
     /// Lays `plan` out, to be polled from `now` on. Nothing was polled yet.
     pub(super) fn new(plan: Plan, mode: Mode, clock: Steady) -> Self {
         let gate = |name: &str, limits| Arc::new(HostGate::new(name, limits, clock));
-        let Laid { ground, cohorts, known, eager } = lay(plan, gate);
+        let Laid { ground, cohorts, known, eager, until } = lay(plan, gate);
         match mode {
             Mode::Once => {}
             Mode::Continuous => ground.hosts.iter().for_each(log::stretched),
@@ -88,6 +90,7 @@ impl Books {
             known,
             hosts,
             eager,
+            until,
             gone: BTreeMap::new(),
         }
     }
@@ -112,13 +115,27 @@ impl Books {
         None
     }
 
-    /// The poll of `step`, or the next in its place if the registry wants that tag to be left alone.
+    /// The poll of `step`, or the next in its place if the registry wants that tag to be left alone, or nobody wants it.
     fn pass_over(&mut self, mut step: Step, now: Duration) -> Option<Question> {
-        while self.health.get(step.tag).is_some_and(|health| !health.left_alone_for(now).is_zero()) {
+        while self.is_unwanted(&step) || self.is_left_alone(step.tag, now) {
             self.progress.ask_no_more(&step);
             step = self.progress.advance(&step, now)?;
         }
         Some(self.question(step))
+    }
+
+    fn is_left_alone(&self, tag: usize, now: Duration) -> bool {
+        self.health.get(tag).is_some_and(|health| !health.left_alone_for(now).is_zero())
+    }
+
+    /// Whether it is a tag's slot that brought the step about, and one success was enough for that tag.
+    fn is_unwanted(&self, step: &Step) -> bool {
+        self.is_done(step.tag) && self.progress.is_scheduled(step)
+    }
+
+    /// Whether a tag is polled only if somebody asks.
+    pub(super) fn is_done(&self, tag: usize) -> bool {
+        self.until.get(tag) == Some(&Until::Asked)
     }
 
     /// The hosts of these names, if they are left alone, are probed as soon as their registries allow.
@@ -173,6 +190,8 @@ impl Books {
         let news = match (result, blame) {
             (Ok(found), _) => {
                 *self.known.get_mut(step.tag)? = found;
+                let until = self.until.get_mut(step.tag)?;
+                *until = until.after_success();
                 self.progress.ask_no_more(&step);
                 health.succeed(wall)
             }
@@ -191,9 +210,10 @@ impl Books {
                 health.fail(trouble, blame, wall)
             }
         };
+        let is_done = self.until.get(step.tag) == Some(&Until::Asked);
         if let Some(news) = news {
-            let next_poll =
-                self.progress.next_poll(&step, now).map(|next| next.max(wish.unwrap_or_default()));
+            let next_poll = self.progress.next_poll(&step, now).filter(|_| !is_done);
+            let next_poll = next_poll.map(|next| next.max(wish.unwrap_or_default()));
             log::news(tag, &news, next_poll, elapsed);
         }
         if login_accepted {
@@ -247,9 +267,11 @@ impl Books {
         let tags_of_hosts = self.ground.hosts.iter().map(|host| host.tags.clone());
         let next_polls = self.progress.next_polls(self.ground.tags.len(), tags_of_hosts, now);
         let tags = self.ground.tags.iter().zip(&self.health).zip(next_polls);
-        let tags = tags.map(|((tag, health), next_poll)| TagStatus {
+        let tags = tags.enumerate().map(|(position, ((tag, health), next_poll))| TagStatus {
             tag: tag.clone(),
-            next_poll: next_poll.map(|next| next.max(health.left_alone_for(now))),
+            next_poll: next_poll
+                .filter(|_| !self.is_done(position))
+                .map(|next| next.max(health.left_alone_for(now))),
             last_success: health.last_success,
             condition: health.condition.as_deref().cloned(),
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::plan::{HostPlan, TagPlan};
+use super::plan::{HostPlan, TagPlan, Until};
 use super::stretch::Stretch;
 use crate::image::TagRef;
 use crate::registry::{Depth, Known};
@@ -44,6 +44,7 @@ pub(super) struct Layout {
     pub(super) intervals: Vec<Duration>,
     pub(super) known: Vec<Option<Known>>,
     pub(super) eager: Vec<bool>,
+    pub(super) until: Vec<Until>,
 }
 
 impl Layout {
@@ -54,6 +55,7 @@ impl Layout {
         self.intervals.reserve_exact(tags);
         self.known.reserve_exact(tags);
         self.eager.reserve_exact(tags);
+        self.until.reserve_exact(tags);
     }
 }
 
@@ -139,6 +141,7 @@ impl Group<'_> {
         self.layout.depths.extend(members.iter().map(|member| member.tag.depth));
         self.layout.intervals.extend(members.iter().map(|member| member.tag.interval));
         self.layout.eager.extend(members.iter().map(|member| member.tag.eager));
+        self.layout.until.extend(members.iter().map(|member| member.tag.until));
         self.layout.known.extend(members.iter_mut().map(|member| member.tag.known.take()));
         self.cohorts.push(Cohort {
             host: self.host,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::cohort::{Cohort, Layout, gather};
 use super::gate::HostGate;
 use super::stretch::{Stretch, Stretched};
-use super::{Limits, Plan};
+use super::{Limits, Plan, Until};
 use crate::image::TagRef;
 use crate::registry::{Depth, Known};
 
@@ -26,6 +26,8 @@ pub(super) struct Ground {
     pub(super) depths: Vec<Depth>,
     /// As long as the tags.
     intervals: Vec<Duration>,
+    /// As long as the tags: for which one success is enough.
+    once: Box<[bool]>,
     /// In the order of the plan.
     pub(super) hosts: Vec<Host>,
 }
@@ -53,6 +55,8 @@ pub(super) struct Laid {
     pub(super) known: Vec<Option<Known>>,
     /// As long as the tags: which cannot wait.
     pub(super) eager: Vec<bool>,
+    /// As long as the tags: how long each is polled without being asked for.
+    pub(super) until: Vec<Until>,
 }
 
 /// Lays `plan` out; `gate` has the gate of each host.
@@ -67,8 +71,9 @@ pub(super) fn lay(plan: Plan, gate: impl Fn(&str, Limits) -> Arc<HostGate>) -> L
         let gate = gate(&name, limits);
         hosts.push(Host { name, limits, credential, stretched, tags: first..layout.tags.len(), gate });
     }
-    let Layout { tags, depths, intervals, known, eager } = layout;
-    Laid { ground: Ground { tags, depths, intervals, hosts }, cohorts, known, eager }
+    let Layout { tags, depths, intervals, known, eager, until } = layout;
+    let once = until.iter().map(|until| until.is_once()).collect();
+    Laid { ground: Ground { tags, depths, intervals, once, hosts }, cohorts, known, eager, until }
 }
 
 impl Ground {
@@ -93,6 +98,7 @@ impl Ground {
             positions.get(&tag.tag).is_some_and(|position| {
                 self.intervals.get(*position) == Some(&tag.interval)
                     && self.depths.get(*position) == Some(&tag.depth)
+                    && self.once.get(*position) == Some(&tag.until.is_once())
             })
         };
         same_hosts && self.tags.len() == tags && plan.hosts.iter().flat_map(|host| &host.tags).all(same_tag)

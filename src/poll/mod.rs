@@ -43,7 +43,7 @@ mod stretch;
 
 pub use budget::Limits;
 pub use condition::{Condition, Scope, Trouble};
-pub use plan::{HostPlan, Mode, Plan, TagPlan};
+pub use plan::{HostPlan, Mode, Plan, TagPlan, Until};
 pub use poller::{Command, Observation, Outcome, Poller};
 pub use resolve::Resolve;
 pub use status::{HostStatus, HostTrouble, Status, TagStatus};

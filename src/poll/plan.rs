@@ -35,10 +35,24 @@ pub struct TagPlan {
     pub interval: Duration,
     /// Whether it cannot wait for its slot, because it was never seen or a trigger has nothing stored.
     pub eager: bool,
+    /// How long it goes on being polled at its interval.
+    pub until: Until,
     /// When the index that it points to is looked into.
     pub depth: Depth,
     /// What it pointed to when it was last looked at, if it ever was.
     pub known: Option<Known>,
+}
+
+/// How long a tag is polled without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Until {
+    /// As long as the plan has it.
+    #[default]
+    Gone,
+    /// Until a poll succeeds, which none did yet (D8, F6). After that it is polled if somebody asks, and only then.
+    Found,
+    /// A poll succeeded before, so it is polled only if somebody asks.
+    Asked,
 }
 
 /// How long polling goes on.
@@ -48,4 +62,30 @@ pub enum Mode {
     Continuous,
     /// Until each tag was polled exactly once.
     Once,
+}
+
+impl Until {
+    /// What holds once a poll has succeeded.
+    pub(super) fn after_success(self) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Found | Self::Asked => Self::Asked,
+        }
+    }
+
+    /// What holds in this plan for a tag that was polled as `before` in the last one.
+    pub(super) fn going_on_from(self, before: Self) -> Self {
+        match (self, before) {
+            (Self::Found, Self::Asked) => Self::Asked,
+            (now @ (Self::Gone | Self::Found | Self::Asked), _) => now,
+        }
+    }
+
+    /// Whether one success is enough.
+    pub(super) fn is_once(self) -> bool {
+        match self {
+            Self::Gone => false,
+            Self::Found | Self::Asked => true,
+        }
+    }
 }

@@ -138,6 +138,12 @@ impl Progress {
         }
     }
 
+    /// Whether it is a slot of its cohort that brought a step about, and nobody who asked.
+    pub(super) fn is_scheduled(&self, step: &Step) -> bool {
+        let going = self.hosts.get(step.host).into_iter().flat_map(|host| &host.going);
+        going.filter(|going| going.name == step.round).any(|going| going.round.cohort.is_some())
+    }
+
     /// Where the poll of a round that is going on stands now: another plan may have moved it. `None` if its tag is gone.
     pub(super) fn current(&self, round: u64) -> Option<Step> {
         self.going().find(|step| step.round == round)

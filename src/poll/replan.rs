@@ -17,7 +17,7 @@ use super::lane::{Going, Step};
 use super::log;
 use super::progress::Progress;
 use super::schedule::{Round, Schedule};
-use super::{Mode, Plan};
+use super::{Mode, Plan, Until};
 use crate::registry::{Depth, Known};
 
 /// No more gates of hosts are kept that no plan has any more.
@@ -49,6 +49,9 @@ impl Books {
                 due.extend((tag.eager && !*eager).then_some(position));
                 *eager = tag.eager;
             }
+            if let Some(until) = self.until.get_mut(position) {
+                *until = tag.until.going_on_from(*until);
+            }
         }
         due.sort_unstable();
         self.due_now(&due);
@@ -65,7 +68,7 @@ impl Books {
                 None => Arc::new(HostGate::new(name, limits, self.clock)),
             },
         };
-        let Laid { ground, cohorts, mut known, eager } = lay(plan, gate);
+        let Laid { ground, cohorts, mut known, eager, mut until } = lay(plan, gate);
         let mut hosts = Vec::with_capacity(ground.hosts.len());
         for host in &ground.hosts {
             host.gate.limit(host.limits);
@@ -86,6 +89,11 @@ impl Books {
             if let (Some(was), Some(known)) = (was, known.get_mut(position)) {
                 *known = fresher(self.known.get_mut(was).and_then(Option::take), known.take());
             }
+            if let (Some(before), Some(until)) =
+                (was.and_then(|was| self.until.get(was)), until.get_mut(position))
+            {
+                *until = until.going_on_from(*before);
+            }
             let was_eager = was.and_then(|was| self.eager.get(was)).copied().unwrap_or_default();
             let cannot_wait = eager.get(position).copied().unwrap_or_default() && !was_eager;
             due.extend((cannot_wait || looks_deeper(&old, was, &ground, position)).then_some(position));
@@ -95,17 +103,20 @@ impl Books {
         let progress = Progress::new(Schedule::slots(cohorts, now), connections);
         let old_progress = std::mem::replace(&mut self.progress, progress);
         let after = ground.positions();
-        let gone = self.progress.go_on_from(old_progress, now, |position| {
+        let moved = |position: usize| {
             let position = *after.get(old.tags.get(position)?)?;
             Some((ground.host_of(position), position))
-        });
+        };
+        let is_scheduled = |position: usize| until.get(position) != Some(&Until::Asked);
+        let gone = self.progress.go_on_from(old_progress, now, moved, is_scheduled);
         for (position, host) in ground.hosts.iter().enumerate() {
             if let Some(until) = host.gate.closed_until() {
                 self.progress.hold(position, until);
             }
         }
         self.part(&old, &ground, wall);
-        (self.health, self.known, self.hosts, self.eager) = (health, known, hosts, eager);
+        (self.health, self.known, self.hosts) = (health, known, hosts);
+        (self.eager, self.until) = (eager, until);
         self.ground = Arc::new(ground);
         self.forget_logins(wall);
         self.due_now(&due);
@@ -142,12 +153,14 @@ impl Books {
 
 impl Progress {
     /// Goes on where `old` stood, before another plan moved its tags: what is in flight stays so, and what was due or
-    /// under way is due now. `moved` says where a tag of `old` stands now. Answers the rounds whose tag in flight is gone.
+    /// under way is due now. `moved` says where a tag of `old` stands now, and `is_scheduled` whether the one that stands
+    /// there has slots. Answers the rounds whose tag in flight is gone.
     pub(super) fn go_on_from(
         &mut self,
         mut old: Self,
         now: Duration,
         moved: impl Fn(usize) -> Option<(usize, usize)>,
+        is_scheduled: impl Fn(usize) -> bool,
     ) -> Vec<u64> {
         while let Some(round) = old.schedule.take_due(now) {
             old.wait(round);
@@ -156,11 +169,15 @@ impl Progress {
         let mut gone = Vec::new();
         let mut due: Vec<(usize, usize)> = Vec::new();
         for progress in old.hosts {
-            due.extend(progress.waiting_tags().flatten().filter_map(&moved));
+            for round in progress.rounds() {
+                let is_wanted = |(_, tag): &(usize, usize)| round.cohort.is_none() || is_scheduled(*tag);
+                due.extend(round.tags.clone().filter_map(&moved).filter(is_wanted));
+            }
             // A slot that passed while its host could not keep up is kept; one that passed while it was left alone is not.
             for round in progress.rounds().filter(|_| progress.held.is_none()) {
                 if old.schedule.due_after(round, now).is_some_and(|due| due <= now) {
-                    due.extend(old.schedule.tags_of(round).filter_map(&moved));
+                    let tags = old.schedule.tags_of(round).filter_map(&moved);
+                    due.extend(tags.filter(|(_, tag)| is_scheduled(*tag)));
                 }
             }
             for (host, tag) in progress.later.iter().copied().filter_map(&moved) {

@@ -23,7 +23,7 @@ pub struct Stretched {
 impl Stretch {
     /// Each tag asks once in its interval, at the least; the host's budget must bear that.
     pub(super) fn of(plan: &HostPlan) -> Self {
-        let wanted: f64 = plan.tags.iter().map(|tag| tag.interval.as_secs_f64().recip()).sum();
+        let wanted: f64 = lasting(plan).map(|interval| interval.as_secs_f64().recip()).sum();
         let factor = plan.limits.requests_per_second.map_or(1.0, |rate| wanted / rate);
         // A rate that makes no sense is the budget's to deal with.
         Self(if factor.is_finite() && factor > 1.0 { (factor * PARTS).ceil() / PARTS } else { 1.0 })
@@ -41,8 +41,13 @@ impl Stretch {
 
     /// What to say of it; nothing if all intervals are kept.
     pub(super) fn told(self, plan: &HostPlan) -> Option<Stretched> {
-        let wanted = plan.tags.iter().map(|tag| tag.interval).min()?;
+        let wanted = lasting(plan).min()?;
         let interval = self.apply(wanted);
         (interval != wanted).then_some(Stretched { wanted, interval })
     }
+}
+
+/// The intervals of the tags that are polled for good: one success of another costs nothing that is worth counting.
+fn lasting(plan: &HostPlan) -> impl Iterator<Item = Duration> {
+    plan.tags.iter().filter(|tag| !tag.until.is_once()).map(|tag| tag.interval)
 }

@@ -9,6 +9,7 @@ mod faults;
 mod lines;
 mod log;
 mod look;
+mod once;
 mod poller;
 mod schedule;
 mod status;

@@ -54,7 +54,12 @@ pub(super) fn from_head(headers: &HeaderMap) -> Result<Option<Descriptor>, Malfo
 
 /// The answer to a GET. The digest is that of the body; headers about it are wrong too often. Only its algorithm is the
 /// header's, as a HEAD reports the digest so: the two ways of asking must not disagree about an image that did not move.
-pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Descriptor, Malformed> {
+/// Of what was asked for by its digest, `asked`, it is that one's.
+pub(super) fn from_body(
+    headers: &HeaderMap,
+    body: &[u8],
+    asked: Option<&Digest>,
+) -> Result<Descriptor, Malformed> {
     let manifest: Manifest = serde_json::from_slice(body)
         .map_err(|error| Malformed::NotAManifest(presentable(&error.to_string())))?;
     let inner = manifest.media_type.as_deref().unwrap_or_default();
@@ -69,7 +74,7 @@ pub(super) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Descriptor, 
     if media_type.len() > LONGEST_MEDIA_TYPE {
         return Err(Malformed::NotAManifest(format!("its media type is {}", presentable(media_type))));
     }
-    let digest = match digest(headers) {
+    let digest = match asked.cloned().or_else(|| digest(headers)) {
         Some(Digest::Sha512(_)) => Digest::sha512_of(body),
         Some(Digest::Sha256(_)) | None => Digest::sha256_of(body),
     };

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::contents::{Answered, look_into};
-use super::error::{Advice, Trouble};
+use super::error::{Advice, Malformed, Trouble};
 use super::host::Host;
 use super::transport::Reply;
 use super::verdict::{First, Symptom};
@@ -23,9 +23,14 @@ enum Headed {
     Useless(Symptom, Reply),
 }
 
-/// What the tag points to now, and what is in it where that is wanted.
+/// What the tag points to now, and what is in it where that is wanted. A digest in place of a tag is what must come back
+/// (F6): a proxy that answers with something else is not believed.
 pub(super) async fn resolve(host: &Host, target: Target<'_>, gate: &impl Gate) -> Result<Found, Trouble> {
     let answered = poll(host, target, gate).await?;
+    if let Some(asked) = target.tag.pinned_digest().filter(|asked| *asked != answered.manifest.digest) {
+        let got = answered.manifest.digest;
+        return Err(Trouble::Malformed(Malformed::WrongDigest { asked, got }));
+    }
     look_into(host, target, answered, gate).await
 }
 
@@ -72,7 +77,9 @@ async fn get(host: &Host, url: &Url, target: Target<'_>, gate: &impl Gate) -> Re
         return Err(Box::pin(refusal(reply)).await);
     }
     let body = reply.body(LARGEST_MANIFEST).await?;
-    let manifest = manifest::from_body(reply.headers(), &body).map_err(Trouble::Malformed)?;
+    let pinned = target.tag.pinned_digest();
+    let manifest =
+        manifest::from_body(reply.headers(), &body, pinned.as_ref()).map_err(Trouble::Malformed)?;
     Ok(Answered { manifest, body: Some(body) })
 }
 

@@ -19,6 +19,7 @@ mod first_start;
 mod main_job;
 mod openshift;
 mod pause;
+mod plan;
 mod platforms;
 mod polling;
 mod real_registry;

@@ -29,7 +29,7 @@ pub fn refused(problems: &Problems) -> Refused {
     Refused { summary: problems.summary(), problems: problems.iter().map(problem).collect() }
 }
 
-fn edited<T: ToString>(changes: &Changes<T>) -> Vec<Edited> {
+pub(super) fn edited<T: ToString>(changes: &Changes<T>) -> Vec<Edited> {
     let edited = changes.edited.iter();
     edited.map(|(name, keys)| Edited { name: name.to_string(), keys: owned(keys) }).collect()
 }
@@ -38,7 +38,7 @@ fn owned(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-fn problem(problem: &config::Problem) -> ConfigProblem {
+pub(super) fn problem(problem: &config::Problem) -> ConfigProblem {
     let severity = match problem.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

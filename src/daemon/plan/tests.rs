@@ -124,3 +124,48 @@ fn another_interval_or_one_tag_less_is_another_plan() {
     assert_eq!(plan.hosts[0].tags.len(), 1);
     assert_eq!(plan.hosts[0].tags[0].tag, tag("tools:1"));
 }
+
+/// The same settings, whose first tag is polled until it is found.
+fn once(mut settings: config::Settings) -> config::Settings {
+    settings.tags[0].once = true;
+    settings
+}
+
+fn until(plan: &Plan) -> Vec<(bool, Until)> {
+    plan.hosts[0].tags.iter().map(|tag| (tag.eager, tag.until)).collect()
+}
+
+#[test]
+fn a_tag_that_was_found_once_is_not_polled_after_a_restart_whatever_its_trigger_stored() {
+    let settings = once(settings(&[APP]));
+    assert_eq!(until(&first(&settings, &Records::default())), [(true, Until::Found)]);
+    for unsettled in [&[][..], &["app"]] {
+        let plan = first(&settings, &records(&settings, unsettled));
+        assert_eq!(until(&plan), [(false, Until::Asked)]);
+    }
+}
+
+#[test]
+fn what_was_written_down_unasked_is_not_found_yet() {
+    let settings = once(settings(&[APP]));
+    let mut records = records(&settings, &[]);
+    let record = TagRecord {
+        observed: Image::new(Polled::Unasked, None),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        earlier: Vec::new(),
+        unwatched_since: None,
+    };
+    records.put(Record::Tag(tag("base:1"), Some(Box::new(record))));
+    assert_eq!(until(&first(&settings, &records)), [(false, Until::Found)]);
+}
+
+#[test]
+fn a_new_trigger_on_a_tag_that_was_found_once_has_nobody_asked() {
+    let old = once(settings(&[APP]));
+    let new = once(settings(&[APP, ("web", "base:1", "")]));
+    let known = records(&old, &["app"]);
+    assert_eq!(said(&change(&old, &new, &known)), (None, vec![]));
+    let back = change(&once(settings(&[LIB])), &new, &known);
+    let [poll::Command::Replan(plan)] = &back[..] else { panic!("{back:?}") };
+    assert_eq!(until(plan), [(false, Until::Asked)]);
+}

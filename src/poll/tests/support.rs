@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::image::{Descriptor, Digest, Found, TagRef};
 use crate::poll::{
     Command, HostPlan, Limits, Mode, Observation, Plan, Poller, Resolve, Scope, Status, TagPlan, Trouble,
+    Until,
 };
 use crate::registry::{Depth, Gate, Known, Target};
 
@@ -30,6 +31,7 @@ pub(super) fn host(name: &str, count: usize, limits: Limits) -> HostPlan {
         tag: format!("{name}/app-{number}:1").parse().unwrap(),
         interval: MINUTE,
         eager: true,
+        until: Until::Gone,
         depth: Depth::Digest,
         known: None,
     };

@@ -75,7 +75,7 @@ fn an_etag_is_never_taken_for_a_digest() {
 #[test]
 fn a_bodys_digest_is_its_own_whatever_the_header_says() {
     let body = manifest(OCI);
-    let polled = from_body(&headers(OCI, DIGEST), body.as_bytes()).unwrap();
+    let polled = from_body(&headers(OCI, DIGEST), body.as_bytes(), None).unwrap();
     assert_eq!(polled.digest, Digest::sha256_of(body.as_bytes()));
     assert_eq!(&*polled.media_type, OCI);
 }
@@ -84,26 +84,26 @@ fn a_bodys_digest_is_its_own_whatever_the_header_says() {
 fn where_the_header_names_a_sha512_the_bodys_digest_is_one_too() {
     let body = manifest(OCI);
     let header = format!("sha512:{}", "0f".repeat(64));
-    let polled = from_body(&headers(OCI, &header), body.as_bytes()).unwrap();
+    let polled = from_body(&headers(OCI, &header), body.as_bytes(), None).unwrap();
     assert_eq!(polled.digest, Digest::sha512_of(body.as_bytes()));
     let broken = header.trim_end_matches('f');
-    let polled = from_body(&headers(OCI, broken), body.as_bytes()).unwrap();
+    let polled = from_body(&headers(OCI, broken), body.as_bytes(), None).unwrap();
     assert_eq!(polled.digest, Digest::sha256_of(body.as_bytes()), "that is no digest at all");
 }
 
 #[test]
 fn a_bodys_media_type_counts_where_the_header_names_none() {
     for content_type in ["", "application/octet-stream", "text/plain; charset=utf-8"] {
-        let polled = from_body(&headers(content_type, ""), manifest(INDEX).as_bytes()).unwrap();
+        let polled = from_body(&headers(content_type, ""), manifest(INDEX).as_bytes(), None).unwrap();
         assert_eq!(&*polled.media_type, INDEX, "{content_type}");
     }
-    assert_eq!(&*from_body(&headers(INDEX, ""), manifest("").as_bytes()).unwrap().media_type, INDEX);
-    assert_eq!(&*from_body(&headers("", ""), manifest("").as_bytes()).unwrap().media_type, "");
+    assert_eq!(&*from_body(&headers(INDEX, ""), manifest("").as_bytes(), None).unwrap().media_type, INDEX);
+    assert_eq!(&*from_body(&headers("", ""), manifest("").as_bytes(), None).unwrap().media_type, "");
 }
 
 #[test]
 fn two_media_types_for_one_body_are_refused() {
-    let error = from_body(&headers(OCI, ""), manifest(INDEX).as_bytes()).unwrap_err();
+    let error = from_body(&headers(OCI, ""), manifest(INDEX).as_bytes(), None).unwrap_err();
     assert_eq!(error, Malformed::Contradiction { header: OCI.to_owned(), body: INDEX.to_owned() });
 }
 
@@ -111,9 +111,9 @@ fn two_media_types_for_one_body_are_refused() {
 fn a_schema_1_manifest_is_refused_however_it_shows() {
     let old = r#"{"schemaVersion":1,"name":"a","tag":"1","signatures":[]}"#;
     assert_eq!(from_head(&headers(PRETTYJWS, DIGEST)), Err(Malformed::Schema1));
-    assert_eq!(from_body(&headers(PRETTYJWS, DIGEST), old.as_bytes()), Err(Malformed::Schema1));
-    assert_eq!(from_body(&headers("text/plain", ""), old.as_bytes()), Err(Malformed::Schema1));
-    assert_eq!(from_body(&headers("", ""), manifest(PRETTYJWS).as_bytes()), Err(Malformed::Schema1));
+    assert_eq!(from_body(&headers(PRETTYJWS, DIGEST), old.as_bytes(), None), Err(Malformed::Schema1));
+    assert_eq!(from_body(&headers("text/plain", ""), old.as_bytes(), None), Err(Malformed::Schema1));
+    assert_eq!(from_body(&headers("", ""), manifest(PRETTYJWS).as_bytes(), None), Err(Malformed::Schema1));
 }
 
 #[test]
@@ -121,7 +121,17 @@ fn what_is_not_a_manifest_is_refused() {
     for body in
         ["", "<html>please log in</html>", "{}", "[]", r#"{"errors":[]}"#, r#"{"schemaVersion":2,"medi"#]
     {
-        let error = from_body(&headers(OCI, ""), body.as_bytes()).unwrap_err();
+        let error = from_body(&headers(OCI, ""), body.as_bytes(), None).unwrap_err();
         assert!(matches!(error, Malformed::NotAManifest(_)), "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_by_its_digest_is_digested_by_the_algorithm_of_that() {
+    let body = manifest(OCI);
+    let asked = Digest::sha512_of(body.as_bytes());
+    for header in ["", DIGEST] {
+        let polled = from_body(&headers(OCI, header), body.as_bytes(), Some(&asked)).unwrap();
+        assert_eq!(polled.digest, asked, "{header}");
     }
 }

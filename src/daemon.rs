@@ -141,14 +141,11 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     spawn_local(poller.run());
     let (readings, readings_in) = mpsc::channel(1);
     let (looks, looks_in) = mpsc::channel(4);
-    let inbox = Inbox {
-        signals,
-        readings: readings_in,
-        looks: looks_in,
     let (sightings, sightings_in) = mpsc::channel(4);
     let inbox = Inbox {
         signals,
         readings: readings_in,
+        looks: looks_in,
         sightings: sightings_in,
         questions: questions_in,
         events: events_in,

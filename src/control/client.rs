@@ -11,12 +11,9 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::protocol::{
-    Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PollQuery,
-    Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed, StartQuery,
-    Started, Status, StatusQuery,
     Build, BuildDetail, BuildName, Builds, BuildsQuery, Config, ConfigsQuery, PauseQuery, Pauses, PlanAnswer,
-    PlanQuery, PollQuery, Polled, Problem, ReleaseQuery, Released, ReloadAnswer, ResumeQuery, Resumed,
-    Status, StatusQuery,
+    PlanQuery, PollQuery, Polled, Problem, RebuildQuery, ReleaseQuery, Released, ReloadAnswer, ResumeQuery,
+    Resumed, StartQuery, Started, Status, StatusQuery,
 };
 use super::route;
 

@@ -6,8 +6,8 @@ mod build;
 mod config;
 mod name;
 mod pause;
-mod rebuild;
 mod plan;
+mod rebuild;
 mod reload;
 mod start;
 mod status;
@@ -27,8 +27,8 @@ pub use build::{build, builds, check_cancel, summary};
 pub use config::{check_release, configs, holds, stale_since};
 pub use name::{check_poll, find_build, find_config, find_tag};
 pub use pause::{check_pause, check_resume, is_paused, paused_of, pauses};
-pub use rebuild::{check_rebuild, rebuild_of, rebuild_warnings, spec_is_gone};
 pub use plan::{Assumed, assumed, changes, planned};
+pub use rebuild::{check_rebuild, rebuild_of, rebuild_warnings, spec_is_gone};
 pub use reload::{refused, reloaded};
 pub use start::{
     check_start, not_startable, start_warnings, started, started_before, tags_to_look_at, with_fresh,

@@ -132,14 +132,10 @@ impl Engine {
         mut look: impl FnMut(&Controller, usize),
     ) -> Result<(), CommitError> {
         let now = self.now();
-        let mut group = Vec::new();
-        let mut undo = Vec::new();
-        for (nth, event) in events.iter().enumerate() {
-            self.decide(event, now, &mut group, &mut undo);
-            look(&self.controller, nth);
         let mut group = Group::default();
-        for event in events {
+        for (nth, event) in events.iter().enumerate() {
             group.decide(&mut self.controller, event, now);
+            look(&self.controller, nth);
         }
         group.tick(&mut self.controller, now);
         // Most polls change nothing, and this is all that comes of them.

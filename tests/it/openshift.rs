@@ -185,7 +185,9 @@ fn s13_a_tag_that_moves_while_its_build_waits_leaves_the_build_as_it_was_made() 
     let home = Home::new("");
     let gate = home.path().join("go");
     let wait = format!("while ! test -e {}; do sleep 0.05; done; echo $BASEWATCH_BASE_IMAGE", gate.display());
-    home.configure(&text.replace("echo $BASEWATCH_CAUSE $BASEWATCH_BASE_IMAGE $BASEWATCH_IMAGE $BASEWATCH_TAG", &wait));
+    home.configure(
+        &text.replace("echo $BASEWATCH_CAUSE $BASEWATCH_BASE_IMAGE $BASEWATCH_IMAGE $BASEWATCH_TAG", &wait),
+    );
     let daemon = home.start();
     daemon.wait_count("build_started", 1);
     // Serial: this one waits, and the tag moves on meanwhile.
@@ -196,7 +198,8 @@ fn s13_a_tag_that_moves_while_its_build_waits_leaves_the_build_as_it_was_made() 
     fs::write(gate, "").unwrap();
     daemon.wait_count("build_finished", 3);
     let host = registry.host();
-    let expected = [first, second, third].map(|digest| format!("{host}/mynamespace/ruby-20-centos7@{digest}"));
+    let expected =
+        [first, second, third].map(|digest| format!("{host}/mynamespace/ruby-20-centos7@{digest}"));
     assert_eq!(bases(&home), expected);
     assert_eq!([1, 2, 3].map(|number| printed(&home, &format!("app-{number}"))), expected);
     daemon.stop();
@@ -262,6 +265,9 @@ fn paused_from_the_start(how: Resume) {
     assert!(daemon.all("build_queued").is_empty() && daemon.all("trigger_paused").is_empty());
     let fourth = push(4);
     daemon.wait_count("build_finished", 1);
-    assert_eq!(bases(&home).last(), Some(&format!("{}/mynamespace/ruby-20-centos7@{fourth}", registry.host())));
+    assert_eq!(
+        bases(&home).last(),
+        Some(&format!("{}/mynamespace/ruby-20-centos7@{fourth}", registry.host()))
+    );
     daemon.stop();
 }

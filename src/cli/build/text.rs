@@ -156,7 +156,7 @@ fn image(image: &Image) -> String {
 }
 
 /// A word of a command as a shell would take it, so that it can be tried by hand.
-fn quoted(word: &str) -> String {
+pub(in crate::cli) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

@@ -126,7 +126,6 @@ fn attempt(attempt: &Attempt) -> protocol::Attempt {
 }
 
 /// What a build is given. Values of the environment may be private, so only their names leave the daemon.
-/// Values of the environment may be private, so only their names leave the daemon.
 pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
     protocol::Spec {
         causes: spec.causes.iter().map(cause).collect(),

@@ -351,3 +351,121 @@ fn who_stops_waiting_leaves_the_build_running() {
     let finished = wait_finished(&daemon, "default/app-2");
     assert_eq!(finished["phase"], "Complete");
 }
+
+/// The document's own example, with a strategy of this type: it is made from `ruby-20-centos7:latest`, and another image
+/// starts it, too.
+fn openshift(host: &str, strategy: &str, env: &str) -> Home {
+    let home = Home::new("");
+    let here = home.path().display();
+    home.configure(&format!(
+        r#"
+        [defaults]
+        namespace = "mynamespace"
+        system_registry = "{host}"
+        interval = "100ms"
+
+        [[registry]]
+        host = "{host}"
+        insecure = true
+
+        [[image_stream]]
+        name = "ruby-20-centos7"
+
+        [[image_stream]]
+        name = "custom-image"
+
+        [[build_config]]
+        name = "app"
+        source = {{ git = {{ uri = "https://git.test/app.git", ref = "main" }} }}
+
+        [build_config.strategy]
+        type = "{strategy}"
+        from = {{ kind = "ImageStreamTag", name = "ruby-20-centos7:latest" }}
+        command = ["/bin/sh", "-c", "echo $BASEWATCH_BUILD {{base_image}} $OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE >> {here}/builds.txt"]
+        env = [{env}]
+
+        [[build_config.trigger]]
+        type = "ImageChange"
+        image_change = {{}}
+
+        [[build_config.trigger]]
+        type = "ImageChange"
+        image_change = {{ from = {{ kind = "ImageStreamTag", name = "custom-image:latest" }} }}
+        "#
+    ));
+    home
+}
+
+#[test]
+fn s16_the_documents_source_build_is_shown_as_openshift_would() {
+    let registry = RealRegistry::plain();
+    let ruby = registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    let home = openshift(registry.host(), "Source", "");
+    let configured = fs::read_to_string(home.config()).unwrap();
+    let daemon = home.start();
+    daemon.wait_count("build_finished", 1);
+    let pinned = format!("{}/mynamespace/ruby-20-centos7@{ruby}", registry.host());
+    let strategy = format!(
+        "  strategy:\n    type: Source\n    sourceStrategy:\n      from:\n        kind: DockerImage\n        name: {pinned}\n"
+    );
+    let (_, first) = says(&home, &["build", "show", "app-1", "-o", "yaml"]);
+    assert!(first.contains(&strategy), "{first}");
+    assert!(first.contains(&format!("imageID: {pinned}\n")), "{first}");
+
+    // Another image is a cause, and the strategy has its own.
+    let custom = registry.push("mynamespace/custom-image", "latest", 2);
+    daemon.wait_count("build_finished", 2);
+    let (_, second) = says(&home, &["build", "show", "app-2", "-o", "yaml"]);
+    assert!(second.contains(&strategy), "{second}");
+    let cause = format!(
+        "  - message: Image change\n    imageChangeBuild:\n      imageID: {}/mynamespace/custom-image@{custom}\n      \
+         fromRef:\n        kind: ImageStreamTag\n        name: custom-image:latest\n        namespace: mynamespace\n",
+        registry.host()
+    );
+    assert!(second.contains(&cause), "{second}");
+    assert!(second.contains("uri: https://git.test/app.git\n"), "{second}");
+    assert_eq!(fs::read_to_string(home.config()).unwrap(), configured, "the configuration is as it was");
+}
+
+#[test]
+fn s24_a_tag_of_an_image_stream_is_told_without_its_namespace_and_found_with_it() {
+    let registry = FakeRegistry::start();
+    let home = openshift(&registry.host(), "Custom", "");
+    let daemon = home.start();
+    daemon.wait_count("tag_missing", 2);
+    let (code, said) = says(&home, &["start", "app"]);
+    let sentence = "basewatch: Error resolving ImageStreamTag ruby-20-centos7:latest in namespace mynamespace: \
+                    unable to find latest tagged image\n";
+    assert_eq!((code, said.as_str()), (Some(1), sentence));
+
+    let tag = "mynamespace/custom-image:latest";
+    let status = home.ask(&["status", tag]);
+    assert_eq!(status["tags"][0]["tag"], format!("{}/{tag}", registry.host()));
+    assert_eq!(status["tags"].as_array().unwrap().len(), 1);
+    assert_eq!(home.ask(&["poll", tag])["asked"], 1);
+    let paused = home.ask(&["pause", "app", "--trigger", tag]);
+    assert_eq!(paused["paused"][0]["tag"], format!("{}/{tag}", registry.host()));
+}
+
+#[test]
+fn s23_a_custom_builds_image_is_its_own_whatever_is_asked_for() {
+    let registry = FakeRegistry::start();
+    let ruby = registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    let name = "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE";
+    let env = format!(
+        "{{ name = \"FIRST\", value = \"1\" }}, {{ name = \"{name}\", value = \"old\" }}, {{ name = \"LAST\", value = \"3\" }}"
+    );
+    let home = openshift(&registry.host(), "Custom", &env);
+    let daemon = home.start();
+    daemon.wait_count("build_finished", 1);
+    let (code, said) = says(&home, &["start", "app", "--env", &format!("{name}=mine"), "--wait"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with(&format!("warning: {name} is what basewatch sets it to")), "{said}");
+    let pinned = format!("{}/mynamespace/ruby-20-centos7@{ruby}", registry.host());
+    assert_eq!(written(&home), [format!("app-1 {pinned} {pinned}"), format!("app-2 {pinned} {pinned}")]);
+    let (_, yaml) = says(&home, &["build", "show", "app-2", "-o", "yaml"]);
+    let env = format!(
+        "      env:\n      - name: FIRST\n      - name: {name}\n        value: {pinned}\n      - name: LAST\n"
+    );
+    assert!(yaml.contains("  - message: Manually triggered\n") && yaml.contains(&env), "{yaml}");
+}

@@ -95,7 +95,7 @@ impl Fields {
             if let Value::Object(map) = item {
                 all.extend(self.child(&key, map, &mut read));
             } else {
-                self.mistyped(&key, &item, "an object").unwrap_or_default()
+                self.mistyped::<()>(&key, &item, "an object");
             }
         }
         all

@@ -1,5 +1,6 @@
 //! What is said of an import beside the TOML.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::text::harmless;
@@ -84,10 +85,18 @@ impl Report {
         self.say(Weight::Unreadable, origin, "", error);
     }
 
-    /// All lines; those that are of no single object come last.
+    /// All lines, object by object as they were met; those that are of no single object come last.
     pub(super) fn into_lines(self) -> Vec<Line> {
-        let (of_one, of_all) = self.lines.into_iter().partition::<Vec<_>, _>(|line| !line.origin.is_empty());
-        of_one.into_iter().chain(of_all).collect()
+        let mut places: HashMap<(String, String), usize> = HashMap::new();
+        let mut placed = Vec::with_capacity(self.lines.len());
+        for line in self.lines {
+            let next = if line.origin.is_empty() { usize::MAX } else { places.len() };
+            let place = *places.entry((line.origin.clone(), line.object.clone())).or_insert(next);
+            placed.push((place, line));
+        }
+        // A stable sort: within an object the order stays.
+        placed.sort_by_key(|(place, _)| *place);
+        placed.into_iter().map(|(_, line)| line).collect()
     }
 }
 

@@ -87,6 +87,7 @@ fn one(kind: Kind, fields: &mut Fields) -> Strategy {
 
 /// Names and values. One whose value is somewhere in the cluster is left out, and said to be.
 fn variables(fields: &mut Fields, key: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
     fields.each(key, |variable| {
         let name = variable.text("name");
         if let Some(source) = variable.take("valueFrom") {
@@ -104,8 +105,26 @@ fn variables(fields: &mut Fields, key: &str) -> Vec<(String, String)> {
         if name.is_none() {
             variable.refuse("name", "is missing");
         }
-        Some((name?, value))
-    })
+        let name = name?;
+        if !is_variable(&name) {
+            let text = "not carried over: a variable is letters, digits and _, with no digit first: rename it";
+            variable.tell("name", text);
+            return None;
+        }
+        if all.iter().any(|(known, _)| *known == name) {
+            variable.tell("name", format!("{} is there before: the last value is taken, as by OpenShift", quoted(&name)));
+            all.retain(|(known, _)| *known != name);
+        }
+        all.push((name, value));
+        Some(())
+    });
+    all
+}
+
+/// Whether any shell and any Dockerfile takes this for a variable.
+fn is_variable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn value_source(source: &serde_json::Value) -> &'static str {

@@ -75,11 +75,11 @@ fn build_config(toml: &mut Layout, object: &Resolved, resolved: &Config) {
     head(toml, "[[build_config]]", object);
     toml.maybe("paused", config.paused.then_some(true));
     toml.maybe("last_version", config.stored.last_version);
-    // Written even where it is the default, which [defaults] may have changed.
+    // Written even where it is the default, which [defaults] may have changed; so is the timeout.
     toml.pair("run_policy", config.run_policy.unwrap_or("Serial"));
     toml.maybe("successful_builds_history_limit", config.successful_limit);
     toml.maybe("failed_builds_history_limit", config.failed_limit);
-    toml.maybe("timeout", config.deadline.map(|seconds| format!("{seconds}s")));
+    toml.pair("timeout", resolved.timeout.as_str());
     let source = &config.source;
     let git = source
         .uri

@@ -16,6 +16,7 @@ mod documents;
 mod failpoints;
 mod faults;
 mod first_start;
+mod import;
 mod main_job;
 mod openshift;
 mod pause;

@@ -12,6 +12,8 @@ use crate::import::trigger::{self, Hook, ImageChange, Secret};
 #[derive(Debug)]
 pub(in crate::import) struct Config<'a> {
     pub(in crate::import) config: &'a BuildConfig,
+    /// How long a build may take.
+    pub(in crate::import) timeout: String,
     /// What the strategy is made from.
     pub(in crate::import) from: Option<ObjectRef>,
     pub(in crate::import) triggers: Vec<Trigger<'a>>,
@@ -53,8 +55,13 @@ enum Owner {
 
 const NO_COMMAND: &str =
     "add `command` to its [build_config.strategy]: what runs a build in OpenShift is no part of the YAML";
-const NO_DEADLINE: &str =
-    "is absent, and OpenShift then waits for ever: here `timeout` is 1h unless it is set";
+const NO_DEADLINE: &str = "is absent, and OpenShift then waits for ever: timeout = \"720h\", the longest, is written: choose a shorter one";
+const LONG_DEADLINE: &str = "is longer than the longest `timeout`, 720h, which is written";
+const NO_NAME: &str =
+    "is no name of a build config here: write another into the output, 1 to 63 of a-z, 0-9 and -";
+
+/// The longest that a build may take, in seconds.
+const LONGEST: i64 = 30 * 24 * 3600;
 const LISTEN: &str = "webhooks are answered once the main file has [webhook] listen";
 
 impl<'a> World<'a> {
@@ -67,9 +74,10 @@ impl<'a> World<'a> {
         report: &mut Report,
     ) -> Config<'a> {
         remarks.push(Remark::told("", NO_COMMAND));
-        if config.deadline.is_none() {
-            remarks.push(Remark::told("spec.completionDeadlineSeconds", NO_DEADLINE));
+        if !is_name(&key.name) {
+            remarks.push(Remark::told("metadata.name", NO_NAME));
         }
+        let timeout = timeout(config.deadline, remarks);
         let from = config.strategy.from.as_ref().and_then(|from| self.base(from, key, config, remarks));
         let output = config.output.as_ref().and_then(|to| self.output(to, key, remarks));
         let triggers = config.triggers.iter().map(|trigger| match trigger {
@@ -84,7 +92,7 @@ impl<'a> World<'a> {
         });
         let triggers = triggers.collect();
         self.tell_of_undeclared(key, config, remarks, report);
-        Config { config, from, triggers, output }
+        Config { config, timeout, from, triggers, output }
     }
 
     /// What a strategy is made from. An image of a stream becomes the image it is.
@@ -99,6 +107,8 @@ impl<'a> World<'a> {
             RefKind::DockerImage | RefKind::ImageStreamTag => Some(from.clone()),
             RefKind::ImageStreamImage => match self.by_digest(from, key) {
                 Some(name) => Some(ObjectRef { kind: RefKind::DockerImage, name, namespace: None }),
+                // It is looked for where the stream will be.
+                None if is_whole(from) => Some(from.clone()),
                 None => {
                     let strategy = match config.strategy.kind {
                         Kind::Source => "sourceStrategy",
@@ -199,6 +209,31 @@ impl Files {
         self.given.insert(name.clone(), owner);
         name
     }
+}
+
+/// Absence means for ever there, and a default here, so it is always written.
+fn timeout(deadline: Option<i64>, remarks: &mut Vec<Remark>) -> String {
+    let said = match deadline {
+        Some(seconds) if seconds <= LONGEST => return format!("{seconds}s"),
+        Some(_) => LONG_DEADLINE,
+        None => NO_DEADLINE,
+    };
+    remarks.push(Remark::told("spec.completionDeadlineSeconds", said));
+    format!("{}h", LONGEST / 3600)
+}
+
+/// Whether this is a name that the configuration takes for a build config.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Whether an `ImageStreamImage` has a whole digest, and not only the beginning of one.
+fn is_whole(from: &ObjectRef) -> bool {
+    from.name.split_once("@sha256:").is_some_and(|(_, hex)| hex.len() == 64)
 }
 
 /// Whether a text can be the name of a file, and of nothing above it.

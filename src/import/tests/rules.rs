@@ -85,16 +85,19 @@ fn a_history_of_none_stays_none_and_no_limit_stays_the_default() {
     assert_eq!(config_of(&none)["failed_builds_history_limit"].as_integer(), Some(0));
     let absent = config_of(&toml(&config("")));
     assert!(!absent.contains_key("successful_builds_history_limit"));
-    assert!(!absent.contains_key("timeout"));
     assert_refused(&config("failedBuildsHistoryLimit: -1"), "spec.failedBuildsHistoryLimit: is below 0");
 }
 
 #[test]
-fn a_deadline_is_a_timeout_and_none_is_said_to_be_one_here() {
+fn a_deadline_is_a_timeout_and_none_is_the_longest() {
     let some = config("completionDeadlineSeconds: 90");
     assert_eq!(toml(&some)["build_config"][0]["timeout"].as_str(), Some("90s"));
-    let none = report(&import(&config(""), Status::Left));
-    assert!(none.contains("spec.completionDeadlineSeconds: is absent"), "{none}");
+    let none = import(&config(""), Status::Left);
+    let said = report(&none);
+    assert!(said.contains("spec.completionDeadlineSeconds: is absent"), "{said}");
+    assert!(none.toml.contains("\ntimeout = \"720h\"\n"), "{}", none.toml);
+    let long = toml(&config("completionDeadlineSeconds: 99999999"));
+    assert_eq!(long["build_config"][0]["timeout"].as_str(), Some("720h"));
     assert_refused(&config("completionDeadlineSeconds: 0"), "spec.completionDeadlineSeconds: is below 1");
 }
 
@@ -231,4 +234,32 @@ fn several_files_are_one_input() {
     assert!(!report(&imported).contains("not in the input"), "{}", report(&imported));
     let alone = report(&import(&text, Status::Left));
     assert!(alone.contains("BuildConfig app: uses ImageStream ruby, which is not in the input"), "{alone}");
+}
+
+#[test]
+fn a_variable_that_is_there_twice_has_its_last_value_and_one_that_is_none_is_named() {
+    let text = config("").replace(
+        "sourceStrategy: {",
+        "sourceStrategy: {env: [{name: A, value: a}, {name: B, value: b}, {name: A, value: c}, {name: a.b, value: d}], ",
+    );
+    let env = toml(&text)["build_config"][0]["strategy"]["env"].clone();
+    let env: Vec<(&str, &str)> = env
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["name"].as_str().unwrap(), entry["value"].as_str().unwrap()))
+        .collect();
+    assert_eq!(env, [("B", "b"), ("A", "c")]);
+    let said = report(&import(&text, Status::Left));
+    assert!(said.contains("sourceStrategy.env[3].name: not carried over"), "{said}");
+}
+
+#[test]
+fn what_an_exported_object_says_by_default_is_no_line_of_the_report() {
+    let text = config("nodeSelector: null\nresources: {}\npostCommit: {}\nsource: {type: None}")
+        + "status: {lastVersion: 0}";
+    let said = report(&import(&text, Status::Left));
+    for field in ["nodeSelector", "resources", "postCommit", "source.type", "status"] {
+        assert!(!said.contains(field), "{said}");
+    }
 }

@@ -9,6 +9,7 @@ fn cause(old: Option<&[u8]>, new: &[u8]) -> Cause {
     let digest = Digest::sha256_of(new);
     let image = Image {
         tag: "docker.io/library/debian:bookworm-slim".parse().unwrap(),
+        named: "debian:bookworm-slim".to_owned(),
         reference: format!("docker.io/library/debian@{digest}"),
         digest: Some(digest),
         image_id: None,
@@ -28,7 +29,12 @@ fn build(name: &str, outlook: Outlook, causes: Vec<Cause>) -> PlannedBuild {
     let long = (0..12).map(|number| format!("VARIABLE_{number}=value"));
     let spec = Spec {
         causes,
+        strategy: "Command".to_owned(),
+        options: None,
         base_image: None,
+        source: None,
+        revision: None,
+        output: None,
         command: command.into_iter().chain(long).collect(),
         working_dir: None,
         env: Vec::new(),

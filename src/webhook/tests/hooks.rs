@@ -1,18 +1,10 @@
 use std::fs;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-use super::support::{HOOKS, app, config, hook, hooks, leave, settings};
+use super::support::{HOOKS, app, config, hex, hook, hooks, leave, settings, sign};
 use crate::controller::{ConfigKey, HookKind, StrategyKind};
 use crate::webhook::hooks::Hooks;
 use crate::webhook::secret::Offered;
 use crate::webhook::{AllowEnv, Settings, check_secret_file};
-
-fn sign(secret: &str, body: &[u8]) -> [u8; 32] {
-    let keyed = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    keyed.chain_update(body).finalize().into_bytes().into()
-}
 
 #[test]
 fn only_the_secret_of_a_hook_of_that_kind_and_config_lets_in() {
@@ -64,7 +56,7 @@ fn the_signature_is_githubs_own() {
     // The example of GitHub's documentation, "Validating webhook deliveries".
     let expected = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     let signature = sign("It's a Secret to Everybody", b"Hello, World!");
-    assert_eq!(base16ct::lower::encode_string(&signature), expected);
+    assert_eq!(hex(&signature), expected);
     let dir = tempfile::tempdir().unwrap();
     let github = vec![hook(dir.path(), HookKind::GitHub, "It's a Secret to Everybody", AllowEnv::None)];
     let settings = Settings { hooks: [(app(), github)].into(), ..Settings::default() };

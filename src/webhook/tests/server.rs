@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::support::{HOOKS, app, config, hook, hooks, settings};
+use super::support::{HOOKS, app, config, hex, hook, hooks, settings, sign};
 use crate::control::protocol::{Build, Phase};
 use crate::controller::{HookKind, Origin, StartRefused, StrategyKind};
 use crate::webhook::{AllowEnv, Call, Hooks, Listener, Made, Refusal, Settings, serve};
@@ -161,13 +161,9 @@ async fn every_mistake_has_its_code_and_no_answer_repeats_the_path() {
 
 #[tokio::test]
 async fn a_header_may_prove_what_the_path_does_not() {
-    use hmac::{Hmac, KeyInit, Mac};
     let served = Served::content().await;
     let push = r#"{"ref":"master"}"#;
-    let sign = |secret: &str| {
-        let keyed = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        base16ct::lower::encode_string(&keyed.chain_update(push).finalize().into_bytes())
-    };
+    let sign = |secret: &str| hex(&sign(secret, push.as_bytes()));
     let hub = format!("X-Hub-Signature-256: sha256={}", sign("github-s3cret"));
     let bucket = format!("X-Hub-Signature: sha256={}", sign("bitbucket-s3cret").to_uppercase());
     let generic = format!("X-Hub-Signature-256: sha256={}", sign("generic-s3cret"));
@@ -234,7 +230,7 @@ async fn too_many_calls_are_told_when_to_come_again_and_wrong_secrets_use_up_not
     for _ in 0..50 {
         assert_eq!(status(&served.post(&wrong, &[JSON], "").await), 401);
     }
-    let mut answers = Vec::new();
+    let mut answers: Vec<String> = Vec::new();
     while answers.len() < 200 && answers.last().is_none_or(|answer| status(answer) == 200) {
         answers.push(served.post(&good, &[JSON], "").await);
     }

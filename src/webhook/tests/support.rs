@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::controller::{
@@ -91,4 +93,14 @@ pub(super) fn leave(kind: HookKind, allow_env: AllowEnv, config: Arc<BuildConfig
     let settings = Settings { hooks: [(app(), vec![hook])].into(), ..Settings::default() };
     let hooks = Hooks::read(&settings, &[config]).unwrap();
     hooks.ask(&app(), kind, &Offered::secret(b"s3cret")).unwrap()
+}
+
+/// The signature of a body.
+pub(super) fn sign(secret: &str, body: &[u8]) -> [u8; 32] {
+    let keyed = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    keyed.chain_update(body).finalize().into_bytes().into()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

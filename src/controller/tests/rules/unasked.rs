@@ -6,8 +6,7 @@ use crate::image::{Identity, Polled, TagRef};
 
 /// `config` with its tag on `ruby` taken as it is written.
 fn unasked(mut config: BuildConfig) -> BuildConfig {
-    let from =
-        Arc::new(StreamTag { unasked: true, ..config.strategy.stream_tag().unwrap().clone() });
+    let from = Arc::new(StreamTag { unasked: true, ..config.strategy.stream_tag().unwrap().clone() });
     for trigger in config.triggers.iter_mut().filter(|trigger| trigger.from.tag == from.tag) {
         trigger.from = from.clone();
     }

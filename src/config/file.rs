@@ -62,7 +62,8 @@ pub(super) struct Keys {
     pub(super) on_interrupt: Typed<OnInterrupt>,
     pub(super) interval: Typed<Duration>,
     pub(super) platforms: Typed<Platforms>,
-    pub(super) webhook: Typed<Hook>,
+    /// Few have one, and thousands of watches are held at once.
+    pub(super) webhook: Typed<Box<Hook>>,
 }
 
 /// Names that the user chose, with a text each.
@@ -173,7 +174,7 @@ impl Keys {
             on_interrupt: section.key("on_interrupt", on_interrupt),
             interval: section.key("interval", duration(SOME_TIME)),
             platforms: section.key("platforms", platforms),
-            webhook: section.optional("webhook", Hook::read_with_type),
+            webhook: section.optional("webhook", |section| Box::new(Hook::read_with_type(section))),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(in crate::config) struct Trigger {
     pub(in crate::config) kind: Typed<TriggerKind>,
     pub(in crate::config) image_change: Typed<ImageChange>,
     /// Each hook that a trigger may have, by its key.
-    pub(in crate::config) hooks: [(&'static str, HookKind, Typed<Hook>); 4],
+    pub(in crate::config) hooks: [(&'static str, HookKind, Typed<Box<Hook>>); 4],
 }
 
 /// `type`.
@@ -45,7 +45,8 @@ const DEPRECATED: [(&str, &str); 6] = [
 
 impl Trigger {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let mut hook = |key, kind| (key, kind, section.optional(key, Hook::read));
+        let mut hook =
+            |key, kind| (key, kind, section.optional(key, |section| Box::new(Hook::read(section))));
         let hooks = [
             hook("generic", HookKind::Generic),
             hook("github", HookKind::GitHub),

@@ -24,7 +24,7 @@ impl<'a> Hooks<'a> {
     }
 
     /// The hook of a watch, which says itself what kind it is.
-    pub(super) fn of_watch(&mut self, typed: &'a At<Typed>, problems: &mut Problems) -> Option<Hook> {
+    pub(super) fn of_watch(&mut self, typed: &'a At<Box<Typed>>, problems: &mut Problems) -> Option<Hook> {
         if typed.value.kind.is_absent() {
             let fix = "add type = \"Generic\", \"GitHub\", \"GitLab\" or \"Bitbucket\"";
             problems.push(Problem::absence(&typed.place, "has no type", fix));

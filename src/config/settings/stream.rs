@@ -160,13 +160,11 @@ impl<'a> Streams<'a> {
         let declared = self.declared(wanted);
         let is_first = self.told.insert((namespace.to_owned(), stream.to_owned()));
         if let Some(written) = declared.and_then(|typed| typed.repository.given()) {
-            return match repository(written) {
-                Ok(repository) => Some(repository),
-                Err(problem) => {
-                    is_first.then(|| problems.push(problem));
-                    None
-                }
-            };
+            let repository = repository(&written.value);
+            if repository.is_none() && is_first {
+                problems.push(no_whole_repository(written));
+            }
+            return repository;
         }
         let missing = declared.is_none_or(|typed| typed.repository.is_absent());
         let place = declared.map_or(wanted.place, |typed| &typed.place);
@@ -189,7 +187,7 @@ impl<'a> Streams<'a> {
     fn repository_if_any(&self, wanted: Wanted<'_>) -> Option<String> {
         let written = self.declared(wanted).and_then(|typed| typed.repository.given());
         match (written, &self.system_registry) {
-            (Some(written), _) => repository(written).ok(),
+            (Some(written), _) => repository(&written.value),
             (None, SystemRegistry::Host(host)) => {
                 Some(format!("{host}/{}/{}", wanted.namespace, wanted.stream))
             }
@@ -209,20 +207,22 @@ impl SystemRegistry {
     }
 }
 
-/// `host/path` in its one spelling.
-fn repository(written: &At<String>) -> Result<String, Problem> {
+/// `host/path` in its one spelling; `None` if it is not that.
+fn repository(text: &str) -> Option<String> {
+    let last = text.rsplit('/').next()?;
+    let tag: TagRef = text.parse().ok()?;
+    (!last.contains(':')).then(|| tag.name().to_owned())
+}
+
+fn no_whole_repository(written: &At<String>) -> Problem {
     let text = written.value.as_str();
-    let last = text.rsplit('/').next().unwrap_or_default();
-    let wrong = |message: &str, fix: String| {
-        Problem::error(&written.place, message, fix).with_value(format!("\"{text}\""))
+    let path = text.rfind('/').map_or(0, |slash| slash + 1);
+    let end = text.get(path..).and_then(|last| last.find(['@', ':'])).map(|end| path + end);
+    let (message, fix) = match end.and_then(|end| text.get(..end)).filter(|bare| repository(bare).is_some()) {
+        Some(bare) => ("is one image, and a stream has a whole repository", format!("write \"{bare}\"")),
+        None => ("is not a repository", "write it as host/path".to_owned()),
     };
-    if let Some(end) = last.find(['@', ':']) {
-        let bare = text.get(..text.len() - last.len() + end).unwrap_or_default();
-        return Err(wrong("is one image, and a stream has a whole repository", format!("write \"{bare}\"")));
-    }
-    let tag: TagRef =
-        text.parse().map_err(|_| wrong("is not a repository", "write it as host/path".to_owned()))?;
-    Ok(tag.name().to_owned())
+    Problem::error(&written.place, message, fix).with_value(format!("\"{text}\""))
 }
 
 fn undeclared(wanted: Wanted<'_>, host: &str) -> Problem {

@@ -42,7 +42,7 @@ fn each_kind_of_hook_is_taken_over_with_its_secret() {
             let text = trigger(&format!("type = \"{written}\"\n{key} = {{ secret_file = \"secret\" }}"));
             let (dir, settings) = settings(&format!("{text}{LISTEN}"));
             let hook = Hook { kind, secret_file: dir.path("secret"), allow_env: AllowEnv::None };
-            assert_eq!(settings.webhook.hooks[&app()], [hook.clone()]);
+            assert_eq!(settings.webhook.hooks[&app()], std::slice::from_ref(&hook));
             let watch =
                 format!("{WATCH}webhook = {{ type = \"{name}\", secret_file = \"secret\" }}\n{LISTEN}");
             let (dir, settings) = self::settings(&watch);

@@ -30,6 +30,19 @@ fn watches_and_registries_add_up_in_lexical_order() {
 }
 
 #[test]
+fn a_stream_may_stand_in_another_file_than_the_build_config_that_uses_it() {
+    let config = "[[build_config]]\nname = \"app\"\n[build_config.strategy]\ntype = \"Source\"\n\
+                  from = { name = \"ruby:2\" }\ncommand = [\"make\"]\n";
+    let dir = Dir::with(&[
+        ("main.toml", config),
+        ("conf.d/a.toml", "[[image_stream]]\nname = \"ruby\"\nrepository = \"reg.example.com/ruby\"\n"),
+    ]);
+    let settings = dir.load().unwrap().settings;
+    let strategy = &settings.controller.build_configs[0].strategy;
+    assert_eq!(strategy.tag().unwrap().as_str(), "reg.example.com/ruby:2");
+}
+
+#[test]
 fn a_key_set_twice_is_an_error_that_names_both_places() {
     let dir = Dir::with(&[
         ("main.toml", "[daemon]\nmax_builds = 3\n[template.make]\nrun = [\"make\"]\n"),

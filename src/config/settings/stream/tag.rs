@@ -148,36 +148,40 @@ pub(super) fn check_names(stream: &ImageStream, problems: &mut Problems) {
 /// Tells what a listed tag says that does not go together.
 fn check(tag: &Tag, wanted: Wanted<'_>, problems: &mut Problems) {
     let kind = tag.from.value().and_then(|from| check_from(from, wanted, problems));
-    let is_docker_image = kind == Some(Kind::DockerImage);
-    let follows = kind == Some(Kind::ImageStreamTag);
-    let policy = &tag.import_policy;
-    let scheduled = policy.scheduled.given().filter(|scheduled| scheduled.value);
-    // F3. A tag whose origin was refused may be either.
-    if let Some(scheduled) = scheduled.filter(|_| follows || tag.from.is_absent()) {
-        let message = "only tags that come from a DockerImage can be scheduled";
-        problems.push(Problem::error(&scheduled.place, message, "delete it: such a tag is followed anyhow"));
-    }
-    let reference = tag.reference.given().filter(|reference| reference.value);
-    if let (Some(scheduled), Some(_)) = (scheduled.filter(|_| is_docker_image), reference) {
-        let message = "stands beside `reference`, so that no registry is asked";
-        problems.push(Problem::error(&scheduled.place, message, "keep one of the two"));
-    }
-    if let Some(reference) = reference.filter(|_| follows) {
-        let message = "a tag that follows another has no image of its own to refer to";
-        problems.push(Problem::error(
-            &reference.place,
-            message,
-            "name the image itself, kind = \"DockerImage\"",
-        ));
-    }
-    if let (Some(_), Some(mode)) = (tag.platforms.given(), policy.import_mode.given()) {
+    check_scheduled(tag, kind, problems);
+    if let (Some(_), Some(mode)) = (tag.platforms.given(), tag.import_policy.import_mode.given()) {
         let fix = "keep one of the two; \"PreserveOriginal\" is platforms = \"index\"";
         problems.push(Problem::error(&mode.place, "stands beside `platforms`", fix));
     }
     check_preference(tag, problems);
-    if follows {
+    if kind == Some(Kind::ImageStreamTag) {
+        if let Some(reference) = tag.reference.given().filter(|reference| reference.value) {
+            let message = "a tag that follows another has no image of its own to refer to";
+            let fix = "name the image itself, kind = \"DockerImage\"";
+            problems.push(Problem::error(&reference.place, message, fix));
+        }
         warn_of_what_another_tag_says(tag, problems);
     }
+}
+
+/// Only what is imported can be scheduled (F2, F3).
+fn check_scheduled(tag: &Tag, kind: Option<Kind>, problems: &mut Problems) {
+    let Some(scheduled) = tag.import_policy.scheduled.given().filter(|scheduled| scheduled.value) else {
+        return;
+    };
+    let (message, fix) = match kind {
+        Some(Kind::DockerImage) if tag.reference.value() == Some(&true) => {
+            ("stands beside `reference`, so that no registry is asked", "keep one of the two")
+        }
+        Some(Kind::DockerImage) => return,
+        // What it comes from was refused, and may be either.
+        None if !tag.from.is_absent() => return,
+        Some(Kind::ImageStreamTag | Kind::ImageStreamImage) | None => (
+            "only tags that come from a DockerImage can be scheduled",
+            "delete it: such a tag is followed anyhow",
+        ),
+    };
+    problems.push(Problem::error(&scheduled.place, message, fix));
 }
 
 /// Which image of an index is preferred is a matter of `Legacy` (F10).

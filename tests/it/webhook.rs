@@ -243,6 +243,16 @@ fn a_daemon_that_cannot_listen_or_read_a_secret_does_not_start() {
     let (code, events) = home.spawn(&[], &[]).finish();
     let why = events.last().unwrap()["error"].as_str().unwrap().to_owned();
     assert!(code != Some(0) && why.contains(&address) && why.contains("[webhook] listen"), "{why}");
+
+    let registry = FakeRegistry::start();
+    let secrets = TempDir::new().unwrap();
+    ["generic", "github", "bitbucket"].map(|kind| fs::write(secrets.path().join(kind), kind).unwrap());
+    fs::write(secrets.path().join("gitlab"), "\n").unwrap();
+    home.configure(&filled(&app("", &hooks()), &registry, &secrets));
+    let output = home.run(&["validate"]);
+    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("gitlab.secret_file") && told.contains("it is empty"), "{told}");
 }
 
 #[test]

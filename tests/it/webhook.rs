@@ -243,6 +243,17 @@ fn a_daemon_that_cannot_listen_or_read_a_secret_does_not_start() {
     let (code, events) = home.spawn(&[], &[]).finish();
     let why = events.last().unwrap()["error"].as_str().unwrap().to_owned();
     assert!(code != Some(0) && why.contains(&address) && why.contains("[webhook] listen"), "{why}");
+
+    let registry = FakeRegistry::start();
+    let secrets = TempDir::new().unwrap();
+    for (kind, secret) in [("generic", "x"), ("github", "x"), ("gitlab", "\n"), ("bitbucket", "x")] {
+        fs::write(secrets.path().join(kind), secret).unwrap();
+    }
+    home.configure(&filled(&app("", &hooks()), &registry, &secrets));
+    let output = home.run(&["validate"]);
+    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("gitlab.secret_file") && told.contains("it is empty"), "{told}");
 }
 
 #[test]
@@ -257,5 +268,8 @@ fn what_dawdles_or_is_too_long_is_refused_and_keeps_nobody_out() {
     assert_eq!(served.generic("{}").status, 200);
     drop(dawdling);
     assert_eq!(served.generic(&" ".repeat(4 * 1024 * 1024 + 1)).status, 413);
-    assert_eq!(served.daemon.wait_for("webhook_refused")["reason"], "too_long");
+    served.daemon.wait_until("both refusals", |events| {
+        let told = |reason: &str| events.iter().any(|event| event["reason"] == reason);
+        (told("too_long") && told("too_slow")).then_some(())
+    });
 }

@@ -8,7 +8,7 @@ use super::super::problem::{Place, Problem, Problems};
 use super::super::section::At;
 use super::secret::secret;
 use crate::controller::{ConfigKey, HookKind};
-use crate::webhook::{AllowEnv, Hook, Settings};
+use crate::webhook::{AllowEnv, Hook, Settings, check_secret_file};
 
 /// The hooks of all build configs so far.
 pub(super) struct Hooks<'a> {
@@ -51,7 +51,7 @@ impl<'a> Hooks<'a> {
             let message = format!("is for Generic hooks: {} sends no variables", kind.as_str());
             problems.push(Problem::error(&written.place, message, "delete it"));
         }
-        let secret_file = secret(typed.secret_file.given()?, self.secrets, problems)?;
+        let secret_file = secret(typed.secret_file.given()?, check_secret_file, self.secrets, problems)?;
         Some(Hook { kind, secret_file, allow_env })
     }
 

@@ -9,7 +9,7 @@ use super::super::problem::{Place, Problem, Problems};
 use super::super::section::At;
 use super::super::{Host, SecretFiles};
 use super::host::{is_local, normal, prefix};
-use super::secret::{UNREADABLE, secret};
+use super::secret::{UNREADABLE, readable, secret};
 use crate::poll::Limits;
 use crate::registry::{Credentials, Settings, SetupError, check_ca_file};
 
@@ -147,7 +147,7 @@ fn credentials(typed: &Registry, secrets: &SecretFiles, problems: &mut Problems)
         }
         (Some(username), Some(file)) => Some(Credentials {
             username: username.value.clone(),
-            password_file: secret(file, secrets, problems)?,
+            password_file: secret(file, readable, secrets, problems)?,
         }),
         (Some(_) | None, None) | (None, Some(_)) => None,
     }

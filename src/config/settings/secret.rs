@@ -1,19 +1,21 @@
 //! The files that hold secrets. They are named and looked at here, and read where they are used.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::SecretFiles;
 use super::super::file::SecretFile;
-use super::super::problem::{Place, Problem, Problems};
+use super::super::problem::{Problem, Problems};
 use super::super::section::At;
 
 pub(super) const UNREADABLE: &str = "create it, and let the user that runs basewatch read it";
 
-/// Where a secret is, once its file was found to be of use.
-pub(super) fn secret(
+/// Where a secret is, once its file was found to be of use, which `usable` says.
+pub(super) fn secret<E: Display>(
     file: &At<SecretFile>,
+    usable: impl FnOnce(&Path) -> Result<(), E>,
     secrets: &SecretFiles,
     problems: &mut Problems,
 ) -> Option<PathBuf> {
@@ -27,21 +29,17 @@ pub(super) fn secret(
         }
         (SecretFile::Credential(name), SecretFiles::Skip) => format!("credential:{name}").into(),
     };
-    check_file(&path, &file.place, secrets, problems);
+    if matches!(secrets, SecretFiles::Check { .. })
+        && let Err(error) = usable(&path)
+    {
+        let message = format!("cannot be read: {error}");
+        problems.push(Problem::error(&file.place, message, UNREADABLE).with_value(path.display()));
+    }
     Some(path)
 }
 
-fn check_file(path: &Path, place: &Place, secrets: &SecretFiles, problems: &mut Problems) {
-    if matches!(secrets, SecretFiles::Skip) {
-        return;
-    }
-    if let Err(error) = readable(path) {
-        let message = format!("cannot be read: {error}");
-        problems.push(Problem::error(place, message, UNREADABLE).with_value(path.display()));
-    }
-}
-
-fn readable(path: &Path) -> io::Result<()> {
+/// Whether a file can be read, and has something in it.
+pub(super) fn readable(path: &Path) -> io::Result<()> {
     let metadata = path.metadata()?;
     // Opening a pipe would wait for its writer.
     if !metadata.is_file() {

@@ -53,6 +53,11 @@ pub(super) fn expand<'a>(document: &'a Document, problems: &mut Problems) -> Vec
 }
 
 impl<'a> Layers<'a> {
+    /// A build config of the long form, which has no template.
+    pub(super) fn of_build_config(keys: &'a Keys, defaults: &'a Keys) -> Self {
+        Self { watch: keys, template: Template::NotUsed, defaults }
+    }
+
     /// What the nearest layer says that says anything.
     pub(super) fn get<T>(&self, key: fn(&Keys) -> &Typed<T>) -> Option<&'a At<T>> {
         self.nearest_first().map(key).find(|typed| !typed.is_absent())?.given()
@@ -71,6 +76,11 @@ impl<'a> Layers<'a> {
     /// Whether no layer says anything, and none that could is missing.
     pub(super) fn is_unsaid<T>(&self, key: fn(&Keys) -> &Typed<T>) -> bool {
         !matches!(self.template, Template::Missing) && self.nearest_first().map(key).all(Typed::is_absent)
+    }
+
+    /// Whether neither the watch nor its template says anything, the defaults not asked.
+    pub(super) fn is_own_unsaid<T>(&self, key: fn(&Keys) -> &Typed<T>) -> bool {
+        !matches!(self.template, Template::Missing) && self.own_layers().map(key).all(Typed::is_absent)
     }
 
     /// All entries of a table, those of a nearer layer in place of those of a farther one.

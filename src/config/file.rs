@@ -7,7 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::grammar::{command, env, labels, name, platforms, run_policy, working_dir};
+use super::build_config::BuildConfig;
+use super::grammar::{
+    command, env, labels, name, on_first, on_interrupt, platforms, run_policy, supersede, working_dir,
+};
+use super::hook::{Hook, Webhook};
+use super::image_stream::ImageStream;
 use super::problem::{Place, Problems};
 use super::section::{At, Section, Typed};
 use super::tree::{Node, Table, Value};
@@ -23,9 +28,12 @@ pub(super) struct Document {
     pub(super) watches: Vec<Watch>,
     pub(super) templates: Vec<(String, At<Keys>)>,
     pub(super) defaults: Defaults,
+    pub(super) image_streams: Vec<ImageStream>,
+    pub(super) build_configs: Vec<BuildConfig>,
     pub(super) registries: Vec<Registry>,
     pub(super) daemon: Daemon,
     pub(super) log: Log,
+    pub(super) webhook: Webhook,
 }
 
 /// One `[[watch]]`.
@@ -39,7 +47,7 @@ pub(super) struct Watch {
     pub(super) keys: Keys,
 }
 
-/// The keys that a watch shares with templates and defaults.
+/// The keys that a watch shares with templates and defaults, and most of which a build config has too.
 pub(super) struct Keys {
     pub(super) run: Typed<Arc<[String]>>,
     pub(super) labels: Typed<Named>,
@@ -54,6 +62,7 @@ pub(super) struct Keys {
     pub(super) on_interrupt: Typed<OnInterrupt>,
     pub(super) interval: Typed<Duration>,
     pub(super) platforms: Typed<Platforms>,
+    pub(super) webhook: Typed<Hook>,
 }
 
 /// Names that the user chose, with a text each.
@@ -66,6 +75,7 @@ pub(super) struct Retry {
 
 pub(super) struct Defaults {
     pub(super) namespace: Typed<String>,
+    pub(super) system_registry: Typed<String>,
     pub(super) keys: Keys,
 }
 
@@ -83,6 +93,7 @@ pub(super) struct Registry {
     pub(super) requests_per_second: Typed<f64>,
     pub(super) timeout: Typed<Duration>,
     pub(super) api: Typed<Api>,
+    pub(super) reference_prefix: Typed<String>,
 }
 
 /// Where a secret is.
@@ -108,7 +119,8 @@ pub(super) struct Log {
 }
 
 /// A span of time that something is worth: shorter ones spin, longer ones are slips of the pen.
-const SOME_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(30 * 24);
+pub(super) const SOME_TIME: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(30 * 24);
 /// A wait that may be left out.
 const ANY_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 /// How long a request may take.
@@ -121,9 +133,12 @@ impl Document {
             watches: document.tables("watch", Watch::read),
             templates: document.named_tables("template", Keys::read),
             defaults: document.table("defaults", Defaults::read),
+            image_streams: document.tables("image_stream", ImageStream::read),
+            build_configs: document.tables("build_config", BuildConfig::read),
             registries: document.tables("registry", Registry::read),
             daemon: document.table("daemon", Daemon::read),
             log: document.table("log", Log::read),
+            webhook: document.table("webhook", Webhook::read),
         })
     }
 }
@@ -147,26 +162,24 @@ impl Keys {
         Self {
             run: section.key("run", command),
             labels: section.key("labels", labels),
-            on_first: section
-                .key("on_first", choice(&[("build", OnFirst::Build), ("record", OnFirst::Record)])),
+            on_first: section.key("on_first", on_first),
             paused: section.key("paused", flag),
             run_policy: section.key("run_policy", run_policy),
-            supersede: section
-                .key("supersede", choice(&[("images", Supersede::Images), ("all", Supersede::All)])),
+            supersede: section.key("supersede", supersede),
             timeout: section.key("timeout", duration(SOME_TIME)),
             env: section.key("env", env),
             working_dir: section.key("working_dir", working_dir),
             retry: section.table("retry", Retry::read),
-            on_interrupt: section
-                .key("on_interrupt", choice(&[("retry", OnInterrupt::Retry), ("fail", OnInterrupt::Fail)])),
+            on_interrupt: section.key("on_interrupt", on_interrupt),
             interval: section.key("interval", duration(SOME_TIME)),
             platforms: section.key("platforms", platforms),
+            webhook: section.optional("webhook", Hook::read_with_type),
         }
     }
 }
 
 impl Retry {
-    fn read(section: &mut Section<'_>) -> Self {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
             attempts: section.key("attempts", count(1..=100)),
             backoff: section.key("backoff", duration(ANY_WAIT)),
@@ -176,7 +189,11 @@ impl Retry {
 
 impl Defaults {
     fn read(section: &mut Section<'_>) -> Self {
-        Self { namespace: section.key("namespace", name), keys: Keys::read(section) }
+        Self {
+            namespace: section.key("namespace", name),
+            system_registry: section.key("system_registry", word),
+            keys: Keys::read(section),
+        }
     }
 }
 
@@ -195,6 +212,7 @@ impl Registry {
             requests_per_second: section.key("requests_per_second", number(0.01..=10_000.0)),
             timeout: section.key("timeout", duration(REQUEST_TIME)),
             api: section.key("api", choice(&[("auto", Api::Auto), ("v2", Api::V2), ("v1", Api::V1)])),
+            reference_prefix: section.key("reference_prefix", word),
         }
     }
 }
@@ -232,7 +250,7 @@ impl Log {
     }
 }
 
-fn secret_file(node: Node, problems: &mut Problems) -> Option<SecretFile> {
+pub(super) fn secret_file(node: Node, problems: &mut Problems) -> Option<SecretFile> {
     let place = node.place.clone();
     let text = if let Value::Text(text) = &node.value { text.as_str() } else { "" };
     let credential = text.strip_prefix("credential:").map(str::to_owned);

@@ -8,7 +8,7 @@ use super::section::At;
 use super::suggest::nearest;
 use super::tree::{Node, Value};
 use super::value::{choice, list, named, path, text, word};
-use crate::controller::{PLACEHOLDERS, RunPolicy};
+use crate::controller::{CUSTOM_BASE_IMAGE, OnFirst, OnInterrupt, PLACEHOLDERS, RunPolicy, Supersede};
 use crate::image::{Platform, Platforms};
 
 /// What images are made for. Another word is probably a slip of the pen, and if it is none it is right all the same.
@@ -36,6 +36,39 @@ pub(super) fn name(node: Node, problems: &mut Problems) -> Option<String> {
     }
     let fix = "write 1 to 63 of a-z, 0-9 and -, with no - at either end";
     problems.wrong(&place, "is not a name", Value::Text(text), fix)
+}
+
+/// The name of an image stream. As a part of its repository it may have dots and underscores, as in OpenShift.
+pub(super) fn stream_name(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    if is_stream_name(&text) {
+        return Some(text);
+    }
+    let fix = "write 1 to 63 of a-z, 0-9 and - . _, with a letter or digit at both ends";
+    problems.wrong(&place, "is not the name of an image stream", Value::Text(text), fix)
+}
+
+/// Whether an image stream may be called so: a part of its repository is, too.
+pub(super) fn is_stream_name(text: &str) -> bool {
+    text.len() <= 63 && text.split(['.', '_']).all(is_label)
+}
+
+/// The name of a tag.
+pub(super) fn tag_name(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    if is_tag_name(&text) {
+        return Some(text);
+    }
+    let fix = "write up to 128 letters, digits and - . _, with no - or . first";
+    problems.wrong(&place, "is not the name of a tag", Value::Text(text), fix)
+}
+
+/// Whether a registry takes this for a tag.
+pub(super) fn is_tag_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (1..=128).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with(['.', '-'])
 }
 
 /// A program and its arguments. No shell sees them.
@@ -81,6 +114,21 @@ pub(super) fn run_policy(node: Node, problems: &mut Problems) -> Option<RunPolic
         ("Parallel", RunPolicy::Parallel),
     ];
     choice(choices)(node, problems)
+}
+
+/// What a newer build pushes out of the queue.
+pub(super) fn supersede(node: Node, problems: &mut Problems) -> Option<Supersede> {
+    choice(&[("images", Supersede::Images), ("all", Supersede::All)])(node, problems)
+}
+
+/// What the first look of a trigger does.
+pub(super) fn on_first(node: Node, problems: &mut Problems) -> Option<OnFirst> {
+    choice(&[("build", OnFirst::Build), ("record", OnFirst::Record)])(node, problems)
+}
+
+/// What becomes of a build that was cut off.
+pub(super) fn on_interrupt(node: Node, problems: &mut Problems) -> Option<OnInterrupt> {
+    choice(&[("retry", OnInterrupt::Retry), ("fail", OnInterrupt::Fail)])(node, problems)
 }
 
 /// Which change of a multi-platform image counts.
@@ -154,20 +202,36 @@ fn warn_of_slip(word: &str, known: &[&str], text: &str, place: &Place, problems:
     problems.push(problem.with_value(format!("\"{text}\"")));
 }
 
-fn variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
+/// The name of a variable that a build may be given.
+pub(super) fn variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
+    custom_variable(name, place, problems)?;
+    match name {
+        CUSTOM_BASE_IMAGE => own_variable(name, place, problems),
+        _ => Some(()),
+    }
+}
+
+/// The same in a Custom strategy, which may say where in the order its own image stands (S23).
+pub(super) fn custom_variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
+    plain_variable(name, place, problems)?;
+    match name.starts_with("BASEWATCH_") {
+        true => own_variable(name, place, problems),
+        false => Some(()),
+    }
+}
+
+/// Tells that a variable is not the user's to set.
+pub(super) fn own_variable<T>(name: &str, place: &Place, problems: &mut Problems) -> Option<T> {
+    problems.wrong(place, "is a variable that basewatch sets itself", name, "choose another name")
+}
+
+/// What any shell and any Dockerfile takes for a variable.
+pub(super) fn plain_variable(name: &str, place: &Place, problems: &mut Problems) -> Option<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
     if !starts_well || !name.bytes().all(plain) {
         let fix = "write letters, digits and _, with no digit first";
         return problems.wrong(place, "is not the name of a variable", name, fix);
-    }
-    if name.starts_with("BASEWATCH_") || name == "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE" {
-        return problems.wrong(
-            place,
-            "is a variable that basewatch sets itself",
-            name,
-            "choose another name",
-        );
     }
     Some(())
 }

@@ -2,16 +2,21 @@
 //!
 //! A configuration goes through stages, and every problem of every stage is told:
 //! - `source`: the files, read and parsed into one tree in which every node knows its file, line and key path.
-//! - `file`: the tree as typed. A key that this stage does not read is unknown; nothing has a default yet.
+//! - `file`, `image_stream`, `build_config`, `hook`: the tree as typed. A key that this stage does not read
+//!   is unknown; nothing has a default yet.
 //! - `expand`: each watch with its template, the defaults and its names.
 //! - `settings`: what the components are told. Past this point nothing is optional or unchecked.
 //!
 //! What a later one says otherwise than an earlier one is told by `reload`.
 
+mod build_config;
 mod expand;
 mod file;
 mod grammar;
+mod hook;
+mod image_stream;
 mod locate;
+mod object_ref;
 mod problem;
 mod reload;
 mod section;

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::time::Duration;
 
-use super::{Host, Settings};
+use super::{Host, Settings, WatchedTag};
 use crate::controller::{self, Base, BuildConfig, ConfigKey, Policy, Strategy, StreamTag, Trigger};
 use crate::image::TagRef;
 use crate::poll::Limits;
+use crate::webhook::{self, Hook};
 use crate::{daemon, logging, registry};
 
 /// Keys of the TOML.
@@ -23,7 +23,7 @@ pub struct Difference {
     pub build_configs: Changes<ConfigKey>,
     pub tags: Changes<TagRef>,
     pub registries: Changes<String>,
-    /// Of `[daemon]` and `[log]`.
+    /// Of `[daemon]`, `[log]` and `[webhook]`.
     pub settings: Keys,
     /// Those of them that only a start can let take effect.
     pub later: Keys,
@@ -46,8 +46,11 @@ impl Difference {
     pub fn between(old: &Settings, new: &Settings) -> Self {
         let (settings, later) = settings(old, new);
         Self {
-            build_configs: changes(by_key(&old.controller), by_key(&new.controller), build_config),
-            tags: changes(intervals(old), intervals(new), |old, new| keys([("interval", old == new)])),
+            build_configs: changes(by_key(old), by_key(new), |old, new| {
+                let same_hooks = old.hooks == new.hooks;
+                build_config(old.config, new.config, same_hooks)
+            }),
+            tags: changes(tags(old), tags(new), tag),
             registries: changes(hosts(old), hosts(new), host),
             settings,
             later,
@@ -79,12 +82,29 @@ fn changes<T: Clone + Ord, V>(
     changes
 }
 
-fn by_key(settings: &controller::Settings) -> BTreeMap<ConfigKey, &BuildConfig> {
-    settings.build_configs.iter().map(|config| (config.key.clone(), &**config)).collect()
+/// A build config, and who may ask for its builds.
+struct WithHooks<'a> {
+    config: &'a BuildConfig,
+    hooks: &'a [Hook],
 }
 
-fn intervals(settings: &Settings) -> BTreeMap<TagRef, Duration> {
-    settings.tags.iter().map(|watched| (watched.tag.clone(), watched.interval)).collect()
+fn by_key(settings: &Settings) -> BTreeMap<ConfigKey, WithHooks<'_>> {
+    let hooks = |config: &BuildConfig| settings.webhook.hooks.get(&config.key).map(Vec::as_slice);
+    let configs =
+        settings.controller.build_configs.iter().map(|config| {
+            (config.key.clone(), WithHooks { config, hooks: hooks(config).unwrap_or_default() })
+        });
+    configs.collect()
+}
+
+fn tags(settings: &Settings) -> BTreeMap<TagRef, &WatchedTag> {
+    settings.tags.iter().map(|watched| (watched.tag.clone(), watched)).collect()
+}
+
+/// Every field is named here, so that none that is added is forgotten.
+fn tag(old: &&WatchedTag, new: &&WatchedTag) -> Keys {
+    let WatchedTag { tag: _, interval, once } = old;
+    keys([("interval", *interval == new.interval), ("scheduled", *once == new.once)])
 }
 
 fn hosts(settings: &Settings) -> BTreeMap<String, &Host> {
@@ -97,7 +117,7 @@ fn keys<const N: usize>(same: [(&'static str, bool); N]) -> Keys {
 }
 
 /// Every field is named here, so that none that is added is forgotten.
-fn build_config(old: &&BuildConfig, new: &&BuildConfig) -> Keys {
+fn build_config(old: &BuildConfig, new: &BuildConfig, same_hooks: bool) -> Keys {
     let BuildConfig {
         key: _,
         strategy: Strategy { kind, from: _, command, env, working_dir, options },
@@ -131,20 +151,21 @@ fn build_config(old: &&BuildConfig, new: &&BuildConfig) -> Keys {
         ("source", *source == new.source),
         ("output", *output == new.output),
         ("labels", *labels == new.labels),
+        ("webhook", same_hooks),
     ])
 }
 
 /// What a config is made from and what it watches, by what they are, what they are called and what builds are given.
-fn images(config: &BuildConfig) -> impl Iterator<Item = (&TagRef, &str, Option<&str>)> {
+fn images(config: &BuildConfig) -> impl Iterator<Item = (&TagRef, &str, Option<&str>, bool)> {
     let base = config.strategy.from.iter().map(|base| match base {
         Base::Tag(from) => what(from),
-        Base::Image { text, tag } => (tag, &**text, None),
+        Base::Image { text, tag } => (tag, &**text, None, true),
     });
     base.chain(config.triggers.iter().map(|trigger| what(&trigger.from)))
 }
 
-fn what(from: &StreamTag) -> (&TagRef, &str, Option<&str>) {
-    (&from.tag, &from.named, from.given.as_deref())
+fn what(from: &StreamTag) -> (&TagRef, &str, Option<&str>, bool) {
+    (&from.tag, &from.named, from.given.as_deref(), from.unasked)
 }
 
 /// Whether the triggers that are in both agree in one thing.
@@ -186,17 +207,19 @@ fn login(credentials: Option<&registry::Credentials>) -> (Option<&str>, Option<&
     (Some(username), Some(password_file))
 }
 
-/// The keys of `[daemon]` and `[log]` that say something else, and those of them that a running daemon cannot follow:
-/// it holds its state and its socket, and the log's line and filter are set once for the process.
+/// The keys of `[daemon]`, `[log]` and `[webhook]` that say something else, and those of them that a running daemon cannot
+/// follow: it holds its state and its sockets, and the log's line and filter are set once for the process.
 fn settings(old: &Settings, new: &Settings) -> (Keys, Keys) {
     let controller::Settings { build_configs: _, max_builds, hold_above } = &old.controller;
     let daemon::Settings { state_dir, socket, drain_timeout, on_lost_state } = &old.daemon;
     let logging::Settings { format, level, build_output } = &old.log;
+    let webhook::Settings { listen, requests_per_second, hooks: _ } = &old.webhook;
     let later = keys([
         ("daemon.state_dir", *state_dir == new.daemon.state_dir),
         ("daemon.socket", *socket == new.daemon.socket),
         ("log.format", *format == new.log.format),
         ("log.level", *level == new.log.level),
+        ("webhook.listen", *listen == new.webhook.listen),
     ]);
     let now = keys([
         ("daemon.max_builds", *max_builds == new.controller.max_builds),
@@ -204,6 +227,7 @@ fn settings(old: &Settings, new: &Settings) -> (Keys, Keys) {
         ("daemon.drain_timeout", *drain_timeout == new.daemon.drain_timeout),
         ("daemon.on_lost_state", *on_lost_state == new.daemon.on_lost_state),
         ("log.build_output", *build_output == new.log.build_output),
+        ("webhook.requests_per_second", *requests_per_second == new.webhook.requests_per_second),
     ]);
     (now.into_iter().chain(later.iter().copied()).collect(), later)
 }

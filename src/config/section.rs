@@ -97,6 +97,19 @@ impl<'p> Section<'p> {
         Section::read(place, entries, self.problems, keys)
     }
 
+    /// The table `name`, if it is there.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        keys: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> Typed<T> {
+        let example = format!("{name} = {{ KEY = VALUE }}");
+        self.key(name, |node, problems| {
+            let (place, entries) = as_table(node, &example, problems)?;
+            Some(Section::read(place, entries, problems, keys))
+        })
+    }
+
     /// The list of tables `name`, each of which begins with `[[name]]`.
     pub(super) fn tables<T>(&mut self, name: &'static str, keys: impl Fn(&mut Section<'_>) -> T) -> Vec<T> {
         let example = format!("[[{name}]] above the keys of each");
@@ -145,7 +158,7 @@ impl<'p> Section<'p> {
     }
 }
 
-fn as_table(node: Node, example: &str, problems: &mut Problems) -> Option<(Place, Table)> {
+pub(super) fn as_table(node: Node, example: &str, problems: &mut Problems) -> Option<(Place, Table)> {
     match node.value.into_table() {
         Ok(table) => Some((node.place, table)),
         Err(value) => problems.refuse(&node.place, &value, "a table", example),

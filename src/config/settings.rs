@@ -1,15 +1,25 @@
 //! The checked settings: defaults filled in, references parsed, and nothing left to doubt.
 
+mod build_config;
+mod configs;
+mod hook;
 mod host;
-mod interval;
+mod image;
 mod registry;
+mod secret;
+mod stream;
+mod tag;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::interval::Intervals;
+use self::build_config::LongForm;
+use self::configs::Configs;
+use self::hook::Hooks;
 use self::registry::Configured;
+use self::stream::Streams;
+use self::tag::Tags;
 use self::watch::Watches;
 use super::expand::Expanded;
 use super::file::{Daemon, Document, Log};
@@ -18,7 +28,6 @@ use super::{Host, SecretFiles, Settings};
 use crate::controller;
 use crate::daemon::{self, OnLostState};
 use crate::logging::{self, BuildOutput, Format};
-use crate::webhook;
 
 /// Checks everything there is. What comes back is of use only if there were no errors.
 pub(super) fn check(
@@ -28,16 +37,22 @@ pub(super) fn check(
     problems: &mut Problems,
 ) -> Settings {
     let hosts = registry::check(&document.registries, secrets, problems);
-    let mut configs = Watches::new(document.defaults.namespace.value().map_or("default", String::as_str));
-    let mut intervals = Intervals::new(&hosts);
+    let namespace = document.defaults.namespace.value().map_or("default", String::as_str);
+    let mut configs = Configs::default();
+    let mut tags = Tags::new(&hosts);
+    let mut hooks = Hooks::new(secrets);
+    let mut short_form = Watches::new(namespace, &hosts);
     for watch in watches {
-        let triggers = configs.triggers(watch, problems);
-        intervals.add(watch, &triggers, problems);
-        configs.add(watch, &triggers, problems);
+        short_form.add(watch, &mut configs, &mut tags, &mut hooks, problems);
     }
-    let tags = intervals.into_tags();
+    let streams = Streams::check(document, namespace, &hosts, problems);
+    let mut long_form = LongForm::new(document, namespace, streams);
+    for typed in &document.build_configs {
+        long_form.add(typed, &mut configs, &mut tags, &mut hooks, problems);
+    }
+    let (tags, insecure) = tags.finish(problems);
     Settings {
-        registries: all_hosts(hosts, tags.iter().map(|tag| tag.tag.host()), problems),
+        registries: all_hosts(&hosts, tags.iter().map(|tag| tag.tag.host()), &insecure, problems),
         tags,
         controller: controller::Settings {
             build_configs: configs.into_build_configs(),
@@ -46,13 +61,13 @@ pub(super) fn check(
         },
         daemon: daemon(&document.daemon),
         log: log(&document.log),
-        webhook: webhook::Settings::default(),
+        webhook: hooks.into_settings(&document.webhook, problems),
     }
 }
 
 /// Tells if there is nothing to do.
 pub(super) fn warn_if_idle(settings: &Settings, main: &Place, problems: &mut Problems) {
-    if settings.tags.is_empty() && !problems.has_errors() {
+    if settings.controller.build_configs.is_empty() && !problems.has_errors() {
         let fix = "add a [[watch]] with an image and a command to run";
         problems.push(Problem::warning(main, "nothing is watched", fix));
     }
@@ -60,8 +75,9 @@ pub(super) fn warn_if_idle(settings: &Settings, main: &Place, problems: &mut Pro
 
 /// The hosts that are configured and those that are only named.
 fn all_hosts<'t>(
-    configured: BTreeMap<String, Configured<'_>>,
+    configured: &BTreeMap<String, Configured<'_>>,
     named: impl Iterator<Item = &'t str>,
+    insecure: &BTreeMap<String, Place>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Host> {
     let mut unused: BTreeMap<&str, &Place> =
@@ -79,7 +95,20 @@ fn all_hosts<'t>(
             problems.push(Problem::warning(place, "no watch names this registry", fix).with_value(host));
         }
     }
-    hosts.extend(configured.into_iter().map(|(name, configured)| (name, configured.host)));
+    for (name, place) in insecure {
+        if let Some(says) =
+            configured.get(name).and_then(|configured| configured.insecure.filter(|at| !at.value))
+        {
+            let message = format!("allows plain http for {name}, and {} does not", says.place);
+            problems.push(Problem::error(place, message, "let both say the same of `insecure`"));
+        }
+    }
+    hosts.extend(configured.iter().map(|(name, configured)| (name.clone(), configured.host.clone())));
+    for name in insecure.keys() {
+        if let Some(host) = hosts.get_mut(name) {
+            host.registry.insecure = true;
+        }
+    }
     hosts
 }
 

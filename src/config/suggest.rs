@@ -8,9 +8,12 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let word = fold(word);
-    let distance = |known: &str| match is_stem(&word, known) || is_stem(known, &word) {
-        true => 1,
-        false => strsim::damerau_levenshtein(&word, known),
+    let distance = |known: &str| {
+        let known = fold(known);
+        match is_stem(&word, &known) || is_stem(&known, &word) {
+            true => 1,
+            false => strsim::damerau_levenshtein(&word, &known),
+        }
     };
     let limit = (word.len() / 4).clamp(1, 3);
     let near =

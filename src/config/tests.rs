@@ -1,10 +1,15 @@
 //! What a configuration means, and what is said about a wrong one.
 
+mod build_config;
+mod hook;
+mod image_stream;
 mod interval;
+mod long_mistakes;
 mod mistakes;
 mod reload;
 mod sample;
 mod several_files;
+mod trigger;
 mod watch;
 
 use std::fs;
@@ -57,6 +62,13 @@ fn loaded(text: &str) -> Loaded {
 /// The build configs of one file.
 fn build_configs(text: &str) -> Vec<Arc<BuildConfig>> {
     loaded(text).settings.controller.build_configs
+}
+
+/// The one build config of a file.
+fn build_config(text: &str) -> Arc<BuildConfig> {
+    let mut configs = build_configs(text);
+    assert_eq!(configs.len(), 1);
+    configs.remove(0)
 }
 
 /// What is said about one file.

@@ -1,25 +1,26 @@
 //! What is configured for each host, and what holds for the others.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::file::{Registry, SecretFile};
+use super::super::file::Registry;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::section::At;
 use super::super::{Host, SecretFiles};
-use super::host::{is_local, normal};
+use super::host::{is_local, normal, prefix};
+use super::secret::{UNREADABLE, secret};
 use crate::poll::Limits;
 use crate::registry::{Credentials, Settings, SetupError, check_ca_file};
-
-const UNREADABLE: &str = "create it, and let the user that runs basewatch read it";
 
 /// A `[[registry]]`, checked.
 pub(super) struct Configured<'a> {
     pub(super) host: Host,
     pub(super) interval: Option<&'a At<Duration>>,
+    /// What its table says of plain http, if it says anything.
+    pub(super) insecure: Option<&'a At<bool>>,
+    /// What builds are given in place of the host.
+    pub(super) reference_prefix: Option<String>,
     pub(super) place: &'a Place,
 }
 
@@ -40,8 +41,14 @@ pub(super) fn check<'a>(
             problems.push(problem.with_value(format!("\"{name}\"")));
             continue;
         }
-        let interval = typed.interval.given();
-        hosts.insert(name, Configured { host, interval, place: &typed.place });
+        let configured = Configured {
+            host,
+            interval: typed.interval.given(),
+            insecure: typed.insecure.given(),
+            reference_prefix: reference_prefix(typed, problems),
+            place: &typed.place,
+        };
+        hosts.insert(name, configured);
     }
     hosts
 }
@@ -99,8 +106,23 @@ fn trusted_realms(typed: &Registry, problems: &mut Problems) -> Vec<String> {
     realms.iter().filter_map(check).collect()
 }
 
+/// What stands before the repository in what builds are given.
+fn reference_prefix(typed: &Registry, problems: &mut Problems) -> Option<String> {
+    let written = typed.reference_prefix.given()?;
+    let fix = "write HOST or HOST/PATH, without a tag";
+    prefix(&written.value).or_else(|| {
+        let shown = format!("\"{}\"", written.value);
+        problems.wrong(&written.place, "is not what a reference begins with", shown, fix)
+    })
+}
+
 /// A host and nothing around it.
-fn plain(host: &At<String>, wrong: &str, otherwise: &str, problems: &mut Problems) -> Option<String> {
+pub(super) fn plain(
+    host: &At<String>,
+    wrong: &str,
+    otherwise: &str,
+    problems: &mut Problems,
+) -> Option<String> {
     let bare = host.value.split_once("://").map_or(host.value.as_str(), |(_, rest)| rest);
     let bare = bare.split_once('/').map_or(bare, |(bare, _)| bare);
     let fix = match normal(bare) {
@@ -131,21 +153,6 @@ fn credentials(typed: &Registry, secrets: &SecretFiles, problems: &mut Problems)
     }
 }
 
-fn secret(file: &At<SecretFile>, secrets: &SecretFiles, problems: &mut Problems) -> Option<PathBuf> {
-    let path = match (&file.value, secrets) {
-        (SecretFile::Path(path), _) => path.clone(),
-        (SecretFile::Credential(name), SecretFiles::Check { credentials: Some(dir) }) => dir.join(name),
-        (SecretFile::Credential(name), SecretFiles::Check { credentials: None }) => {
-            let message = "is a systemd credential, and $CREDENTIALS_DIRECTORY is not set";
-            let fix = "name a file, or check with --offline what runs under systemd";
-            return problems.wrong(&file.place, message, format!("\"credential:{name}\""), fix);
-        }
-        (SecretFile::Credential(name), SecretFiles::Skip) => format!("credential:{name}").into(),
-    };
-    check_file(&path, &file.place, secrets, problems);
-    Some(path)
-}
-
 /// What would end `run` is told here. A host that could not be read has no name, and needs none for this.
 fn check_ca(host: &str, file: &At<PathBuf>, secrets: &SecretFiles, problems: &mut Problems) {
     if matches!(secrets, SecretFiles::Skip) {
@@ -161,26 +168,4 @@ fn check_ca(host: &str, file: &At<PathBuf>, secrets: &SecretFiles, problems: &mu
         SetupError::Client { reason, .. } => (format!("cannot be used: {reason}"), "name another file"),
     };
     problems.push(Problem::error(&file.place, message, fix).with_value(file.value.display()));
-}
-
-fn check_file(path: &Path, place: &Place, secrets: &SecretFiles, problems: &mut Problems) {
-    if matches!(secrets, SecretFiles::Skip) {
-        return;
-    }
-    if let Err(error) = readable(path) {
-        let message = format!("cannot be read: {error}");
-        problems.push(Problem::error(place, message, UNREADABLE).with_value(path.display()));
-    }
-}
-
-fn readable(path: &Path) -> io::Result<()> {
-    let metadata = path.metadata()?;
-    // Opening a pipe would wait for its writer.
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    if metadata.len() == 0 {
-        return Err(io::Error::other("it is empty"));
-    }
-    File::open(path).map(drop)
 }

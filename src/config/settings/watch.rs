@@ -1,52 +1,78 @@
 //! The build configs that the watches stand for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::expand::Expanded;
 use super::super::grammar::is_label;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::section::At;
-use crate::controller::{
-    Base, BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Strategy,
-    StrategyKind, StreamTag, Supersede, Trigger,
-};
-use crate::image::{Platforms, ReferenceError, TagRef};
+use super::configs::{Configs, OF_A_WATCH, policy};
+use super::hook::Hooks;
+use super::image::Images;
+use super::registry::Configured;
+use super::tag::{Tags, Wish};
+use crate::controller::{Base, BuildConfig, ConfigKey, Strategy, StrategyKind, StreamTag, Trigger};
+use crate::image::TagRef;
 
-/// What every build config of a watch keeps of its ended builds.
-const HISTORY: History = History { successful: 20, failed: 20 };
-
-/// The build configs so far, with what is needed to make the next.
+/// Makes the build configs of watches.
 pub(super) struct Watches<'a> {
     namespace: &'a str,
     images: Images<'a>,
-    places: HashMap<ConfigKey, &'a Place>,
-    policies: HashSet<Arc<Policy>>,
-    build_configs: Vec<Arc<BuildConfig>>,
 }
 
-/// Every distinct text that was written for an image, parsed once: many watches name the same few.
-#[derive(Default)]
-struct Images<'a>(HashMap<&'a str, Result<Vec<Arc<StreamTag>>, ReferenceError>>);
+/// An image of a watch, and where it is named.
+struct Seen<'a> {
+    from: Arc<StreamTag>,
+    place: &'a Place,
+}
 
 impl<'a> Watches<'a> {
-    pub(super) fn new(namespace: &'a str) -> Self {
-        Self {
-            namespace,
-            images: Images::default(),
-            places: HashMap::new(),
-            policies: HashSet::new(),
-            build_configs: Vec::new(),
+    pub(super) fn new(namespace: &'a str, hosts: &'a BTreeMap<String, Configured<'a>>) -> Self {
+        Self { namespace, images: Images::new(hosts) }
+    }
+
+    /// Adds a build config for each name of a watch, and what it wants of its tags.
+    pub(super) fn add(
+        &mut self,
+        watch: &Expanded<'a>,
+        configs: &mut Configs<'a>,
+        tags: &mut Tags<'a>,
+        hooks: &mut Hooks<'a>,
+        problems: &mut Problems,
+    ) {
+        let images = self.images(watch, problems);
+        for image in &images {
+            let wish = Wish {
+                interval: watch.keys.own(|keys| &keys.interval),
+                default: watch.keys.get(|keys| &keys.interval),
+                once: false,
+                insecure: None,
+                place: image.place,
+            };
+            tags.add(&image.from, wish, problems);
+        }
+        if watch.keys.is_unsaid(|keys| &keys.run) {
+            let fix = "add run = [\"make\", \"image\"], or use = \"…\" with a template that has it";
+            problems.push(Problem::absence(watch.place, "has nothing to run", fix));
+        }
+        let hook = watch.keys.get(|keys| &keys.webhook).and_then(|hook| hooks.of_watch(hook, problems));
+        for name in &watch.names {
+            let Some(key) = self.key(*name, watch, &images, configs, problems) else { continue };
+            if let Some(hook) = &hook {
+                hooks.add(&key, hook.clone());
+            }
+            if let Some(config) = build_config(key, watch, &images, configs) {
+                configs.add(config);
+            }
         }
     }
 
-    /// A trigger for each tag of a watch, the strategy's own first; empty if one of them cannot be used.
-    pub(super) fn triggers(&mut self, watch: &Expanded<'a>, problems: &mut Problems) -> Vec<Trigger> {
-        let paused = watch.keys.value(|keys| &keys.paused).unwrap_or(false);
+    /// The tags of a watch, the strategy's own first; empty if one of them cannot be used.
+    fn images(&mut self, watch: &Expanded<'a>, problems: &mut Problems) -> Vec<Seen<'a>> {
         let platforms = watch.keys.value(|keys| &keys.platforms).unwrap_or_default();
-        let mut triggers: Vec<(Trigger, &Place)> = Vec::new();
+        let mut images: Vec<Seen<'a>> = Vec::new();
         let mut refused = false;
         for image in &watch.images {
             let Some(from) = self.images.parse(image, &platforms, problems) else {
@@ -54,132 +80,61 @@ impl<'a> Watches<'a> {
                 continue;
             };
             // What is stored belongs to the tag, so two triggers on it would be one in two minds (D11).
-            match triggers.iter().find(|(trigger, _)| trigger.from.tag == from.tag) {
-                Some((_, first)) => problems.push(same_tag(image, &from.tag, first)),
-                None => triggers.push((Trigger { from, paused, last: None }, &image.place)),
+            match images.iter().find(|seen| seen.from.tag == from.tag) {
+                Some(first) => problems.push(same_tag(image, &from.tag, first.place)),
+                None => images.push(Seen { from, place: &image.place }),
             }
         }
-        if refused {
-            return Vec::new();
-        }
-        triggers.into_iter().map(|(trigger, _)| trigger).collect()
+        if refused { Vec::new() } else { images }
     }
 
-    /// Adds a build config for each name of a watch.
-    pub(super) fn add(&mut self, watch: &Expanded<'a>, triggers: &[Trigger], problems: &mut Problems) {
-        if watch.keys.is_unsaid(|keys| &keys.run) {
-            let fix = "add run = [\"make\", \"image\"], or use = \"…\" with a template that has it";
-            problems.push(Problem::absence(watch.place, "has nothing to run", fix));
-        }
-        for name in &watch.names {
-            let key = self.key(*name, watch, triggers, problems);
-            let config = key.and_then(|key| self.build_config(key, watch, triggers));
-            self.build_configs.extend(config.map(Arc::new));
-        }
-    }
-
-    pub(super) fn into_build_configs(self) -> Vec<Arc<BuildConfig>> {
-        self.build_configs
-    }
-
-    /// The key of one build config; no other may have it.
     fn key(
-        &mut self,
+        &self,
         written: Option<&'a At<String>>,
         watch: &Expanded<'a>,
-        triggers: &[Trigger],
+        images: &[Seen<'a>],
+        configs: &mut Configs<'a>,
         problems: &mut Problems,
     ) -> Option<ConfigKey> {
-        let (name, place) = match written {
-            Some(name) => (name.value.clone(), &name.place),
-            None => {
-                let image = watch.images.first()?;
-                (default_name(&triggers.first()?.from.tag, image, problems)?, &image.place)
-            }
-        };
-        let key = ConfigKey::new(self.namespace, &name);
-        if let Some(first) = self.places.get(&key) {
-            let message = format!("gives a second build config the name {key}, the first is at {first}");
-            return problems.wrong(place, message, name, "give one of the two another `name`");
+        if let Some(name) = written {
+            return configs.key(self.namespace, &name.value, &name.place, problems);
         }
-        self.places.insert(key.clone(), place);
-        Some(key)
-    }
-
-    /// The build config of that name; `None` if what it needs was refused.
-    fn build_config(
-        &mut self,
-        key: ConfigKey,
-        watch: &Expanded<'_>,
-        triggers: &[Trigger],
-    ) -> Option<BuildConfig> {
-        let keys = &watch.keys;
-        let first = triggers.first()?;
-        Some(BuildConfig {
-            key,
-            strategy: Strategy {
-                kind: StrategyKind::Command,
-                from: Some(Base::Tag(Arc::clone(&first.from))),
-                command: keys.value(|keys| &keys.run)?,
-                env: keys.entries(|keys| &keys.env).into(),
-                working_dir: keys.value(|keys| &keys.working_dir).map(PathBuf::into_boxed_path),
-                options: None,
-            },
-            triggers: triggers.to_vec(),
-            config_change: false,
-            paused: false,
-            policy: self.shared(policy(watch)),
-            source: None,
-            output: None,
-            last_version: 0,
-            labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
-        })
-    }
-
-    fn shared(&mut self, policy: Policy) -> Arc<Policy> {
-        if let Some(known) = self.policies.get(&policy) {
-            return Arc::clone(known);
-        }
-        let policy = Arc::new(policy);
-        self.policies.insert(Arc::clone(&policy));
-        policy
+        let image = watch.images.first()?;
+        let name = default_name(&images.first()?.from.tag, image, problems)?;
+        configs.key(self.namespace, &name, &image.place, problems)
     }
 }
 
-impl<'a> Images<'a> {
-    fn parse(
-        &mut self,
-        image: &'a At<String>,
-        platforms: &Platforms,
-        problems: &mut Problems,
-    ) -> Option<Arc<StreamTag>> {
-        let text = image.value.as_str();
-        let parsed = self.0.entry(text).or_insert_with(|| Ok(vec![Arc::new(watched(text)?)]));
-        let (message, fix) = match parsed {
-            Ok(parsed) => {
-                if let Some(known) = parsed.iter().find(|known| known.platforms == *platforms) {
-                    return Some(Arc::clone(known));
-                }
-                let other = StreamTag { platforms: platforms.clone(), ..(**parsed.first()?).clone() };
-                parsed.push(Arc::new(other));
-                return parsed.last().map(Arc::clone);
-            }
-            Err(ReferenceError::Invalid { reason, .. }) => {
-                (format!("is not an image reference: {reason}"), "write it as host/repository:tag")
-            }
-            Err(ReferenceError::Pinned(_)) => (
-                "is pinned to a digest and can never move".to_owned(),
-                "name a tag instead: host/repository:tag",
-            ),
-        };
-        problems.wrong(&image.place, message, format!("\"{text}\""), fix)
-    }
-}
-
-fn watched(text: &str) -> Result<StreamTag, ReferenceError> {
-    let tag: TagRef = text.parse()?;
-    let named = tag.named(text);
-    Ok(StreamTag { tag, named, given: None, platforms: Platforms::default(), unasked: false })
+/// The build config of that name; `None` if what it needs was refused.
+fn build_config(
+    key: ConfigKey,
+    watch: &Expanded<'_>,
+    images: &[Seen<'_>],
+    configs: &mut Configs<'_>,
+) -> Option<BuildConfig> {
+    let keys = &watch.keys;
+    let first = images.first()?;
+    let paused = keys.value(|keys| &keys.paused).unwrap_or(false);
+    let trigger = |seen: &Seen<'_>| Trigger { from: Arc::clone(&seen.from), paused, last: None };
+    Some(BuildConfig {
+        key,
+        strategy: Strategy {
+            kind: StrategyKind::Command,
+            from: Some(Base::Tag(Arc::clone(&first.from))),
+            command: keys.value(|keys| &keys.run)?,
+            env: keys.entries(|keys| &keys.env).into(),
+            working_dir: keys.value(|keys| &keys.working_dir).map(PathBuf::into_boxed_path),
+            options: None,
+        },
+        triggers: images.iter().map(trigger).collect(),
+        config_change: false,
+        paused: false,
+        policy: configs.policy(policy(keys, &OF_A_WATCH)),
+        source: None,
+        output: None,
+        last_version: 0,
+        labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
+    })
 }
 
 /// The last part of the repository, `.` and `_` made `-`.
@@ -201,20 +156,4 @@ fn default_name(tag: &TagRef, image: &At<String>, problems: &mut Problems) -> Op
 fn same_tag(image: &At<String>, tag: &TagRef, first: &Place) -> Problem {
     let message = format!("is {tag} again, as at {first}: one trigger watches both");
     Problem::warning(&image.place, message, "delete it").with_value(format!("\"{}\"", image.value))
-}
-
-fn policy(watch: &Expanded<'_>) -> Policy {
-    let keys = &watch.keys;
-    Policy {
-        run_policy: keys.value(|keys| &keys.run_policy).unwrap_or(RunPolicy::SerialLatestOnly),
-        supersede: keys.value(|keys| &keys.supersede).unwrap_or(Supersede::Images),
-        on_first: keys.value(|keys| &keys.on_first).unwrap_or(OnFirst::Build),
-        on_interrupt: keys.value(|keys| &keys.on_interrupt).unwrap_or(OnInterrupt::Retry),
-        retry: Retry {
-            attempts: keys.value(|keys| &keys.retry.attempts).unwrap_or(3),
-            backoff: keys.value(|keys| &keys.retry.backoff).unwrap_or(Duration::from_mins(5)),
-        },
-        timeout: keys.value(|keys| &keys.timeout).unwrap_or(Duration::from_hours(1)),
-        history: HISTORY,
-    }
 }

@@ -168,9 +168,9 @@ fn a_wrong_value_is_told_with_what_to_write() {
             "main.toml:6: watch[0].retry.backof: unknown key; did you mean `backoff`?",
         ),
         (
-            "[[build_config]]\nname = \"x\"",
-            "main.toml:5: build_config: unknown key; \
-             the keys here are watch, template, defaults, registry, daemon, log",
+            "[[builder]]\nname = \"x\"",
+            "main.toml:5: builder: unknown key; the keys here are watch, template, defaults, image_stream, \
+             build_config, registry, daemon, log, webhook",
         ),
     ];
     tells(&cases, WATCH);

@@ -51,6 +51,7 @@ fn each_key_of_a_watch_is_told_by_its_name() {
         ("timeout = \"2h\"", "timeout"),
         ("labels = { team = \"pay\" }", "labels"),
         ("paused = true", "paused"),
+        ("webhook = { type = \"Generic\", secret_file = \"main.toml\" }", "webhook"),
         ("images = [\"reg.example.com/base:2\"]", "images"),
         ("images = [\"reg.example.com/base:1\", \"reg.example.com/tools:1\"]", "images"),
     ];
@@ -109,9 +110,10 @@ fn what_a_running_daemon_cannot_follow_is_told_to_wait() {
     let app = watch("app", "");
     let all = "[daemon]\nstate_dir = \"/s\"\nsocket = \"/c\"\nmax_builds = 9\nhold_above = 9\n\
                drain_timeout = \"9s\"\non_lost_state = \"build\"\n\
-               [log]\nformat = \"text\"\nlevel = \"debug\"\nbuild_output = \"log\"\n";
+               [log]\nformat = \"text\"\nlevel = \"debug\"\nbuild_output = \"log\"\n\
+               [webhook]\nlisten = \"127.0.0.1:8089\"\nrequests_per_second = 9\n";
     let difference = difference(&app, &format!("{app}{all}"));
-    let later = ["daemon.state_dir", "daemon.socket", "log.format", "log.level"];
+    let later = ["daemon.state_dir", "daemon.socket", "log.format", "log.level", "webhook.listen"];
     assert_eq!(difference.later, later);
     let now = [
         "daemon.max_builds",
@@ -119,6 +121,51 @@ fn what_a_running_daemon_cannot_follow_is_told_to_wait() {
         "daemon.drain_timeout",
         "daemon.on_lost_state",
         "log.build_output",
+        "webhook.requests_per_second",
     ];
     assert_eq!(difference.settings, [&now[..], &later[..]].concat());
+}
+
+const LONG: &str = "[[image_stream]]\nname = \"ruby\"\nrepository = \"reg.example.com/ruby\"\nTAG\n\
+                    [[build_config]]\nname = \"app\"\nCONFIG\n\
+                    [build_config.strategy]\ntype = \"Custom\"\nfrom = { name = \"ruby:2\" }\n\
+                    command = [\"make\"]\nSTRATEGY\n";
+
+/// A build config of the long form with something more in it.
+fn long(place: &str, more: &str) -> String {
+    let text = LONG.replacen(place, more, 1);
+    ["TAG", "CONFIG", "STRATEGY"].iter().fold(text, |text, place| text.replacen(place, "", 1))
+}
+
+#[test]
+fn each_key_of_the_long_form_is_told_by_a_name() {
+    let keys = [
+        ("CONFIG", "paused = true", "paused"),
+        ("CONFIG", "run_policy = \"Parallel\"", "run_policy"),
+        ("CONFIG", "successful_builds_history_limit = 0", "history"),
+        ("CONFIG", "source = { context_dir = \"web\" }", "source"),
+        ("CONFIG", "output = { to = \"reg.example.com/app:1\" }", "output"),
+        ("STRATEGY", "force_pull = true", "strategy"),
+        ("STRATEGY", "env = [{ name = \"A\" }]", "env"),
+        ("STRATEGY", "[[build_config.trigger]]\ntype = \"ConfigChange\"", "config_change"),
+        ("STRATEGY", "[[build_config.trigger]]\ntype = \"ImageChange\"", "images"),
+        (
+            "STRATEGY",
+            "[[build_config.trigger]]\ntype = \"GitHub\"\ngithub = { secret_file = \"main.toml\" }",
+            "webhook",
+        ),
+    ];
+    for (place, more, name) in keys {
+        let edited = difference(&long("", ""), &long(place, more)).build_configs.edited;
+        assert_eq!(edited, [(ConfigKey::new("default", "app"), vec![name])], "{more}");
+    }
+}
+
+#[test]
+fn a_tag_that_is_looked_at_only_once_from_now_on_is_edited() {
+    let once = "[[image_stream.tag]]\nname = \"2\"\nimport_policy = { scheduled = false }";
+    let difference = difference(&long("", ""), &long("TAG", once));
+    let tag: TagRef = "reg.example.com/ruby:2".parse().unwrap();
+    assert_eq!(difference.tags.edited, [(tag, vec!["scheduled"])]);
+    assert_eq!(difference.build_configs, Default::default());
 }

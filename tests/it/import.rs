@@ -4,6 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use basewatch::config::{self, SecretFiles};
+use serde_json::Value;
+
+use crate::support::daemon::{Daemon, Home};
+use crate::support::fake_registry::FakeRegistry;
+
 const DOCUMENT: &str = include_str!("../../src/import/tests/document.yaml");
 
 /// The document's blocks, each as it stands there.
@@ -90,4 +96,171 @@ fn what_cannot_be_read_is_never_done_and_others_are_shown_only_if_it_is_lenient(
 fn no_file_is_a_mistake_of_usage() {
     assert_eq!(import(&[], "").status.code(), Some(2));
     assert_eq!(import(&["-", "--with-everything"], "").status.code(), Some(2));
+}
+
+/// A home whose main file says where image streams are, and whose conf.d is to have what was imported.
+fn home(host: &str) -> Home {
+    let home = Home::new(&format!(
+        "[defaults]\nnamespace = \"mynamespace\"\nsystem_registry = \"{host}\"\ninterval = \"100ms\"\n\n\
+         [[registry]]\nhost = \"{host}\"\ninsecure = true\n"
+    ));
+    fs::create_dir(home.path().join("conf.d")).unwrap();
+    home
+}
+
+/// Puts what is imported of `yaml` into the home; whoever imports adds the command by hand, as the report says.
+fn bring_in(home: &Home, arguments: &[&str], yaml: &str, command: Option<&str>) {
+    let output = import(&[&["-"], arguments].concat(), yaml);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let toml = text(&output.stdout);
+    let line = toml.lines().find(|line| line.starts_with("# command = ")).unwrap();
+    let toml = match command {
+        Some(command) => toml.replace(line, &format!("command = [\"/bin/sh\", \"-c\", {command:?}]")),
+        None => toml,
+    };
+    fs::write(home.path().join("conf.d/openshift.toml"), toml).unwrap();
+}
+
+/// A command that writes down what each build was given.
+fn write_down(home: &Home) -> String {
+    format!("echo $BASEWATCH_BUILD $BASEWATCH_BASE_IMAGE >> {}/builds.txt", home.path().display())
+}
+
+fn written(home: &Home) -> Vec<String> {
+    let text = fs::read_to_string(home.path().join("builds.txt")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn wait_finished(daemon: &Daemon, build: &str) -> Value {
+    daemon.wait_until(&format!("the end of {build}"), |events| {
+        let end = |event: &&Value| event["event"] == "build_finished" && event["build"] == build;
+        events.iter().find(end).cloned()
+    })
+}
+
+#[test]
+fn the_documents_blocks_validate_beside_a_main_file_and_run_with_a_command() {
+    let registry = FakeRegistry::start();
+    let base = registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    registry.push("mynamespace/custom-image", "latest", 1);
+    let home = home(&registry.host());
+    bring_in(&home, &[], DOCUMENT, None);
+    let valid = home.run(&["validate"]);
+    assert_eq!(valid.status.code(), Some(0), "{}", text(&valid.stdout));
+
+    bring_in(&home, &[], DOCUMENT, Some(&write_down(&home)));
+    let daemon = home.start();
+    wait_finished(&daemon, "mynamespace/app-1");
+    registry.push("mynamespace/custom-image", "latest", 2);
+    wait_finished(&daemon, "mynamespace/app-2");
+    let new_base = registry.push("mynamespace/ruby-20-centos7", "latest", 2);
+    let end = wait_finished(&daemon, "mynamespace/app-3");
+    assert_eq!(end["phase"], "Complete", "{end}");
+    let repository = format!("{}/mynamespace/ruby-20-centos7", registry.host());
+    let given = |build: &str, digest: &dyn std::fmt::Display| format!("{build} {repository}@{digest}");
+    assert_eq!(written(&home), [given("app-1", &base), given("app-2", &base), given("app-3", &new_base)]);
+}
+
+#[test]
+fn s20_a_paused_trigger_is_paused_once_it_is_loaded() {
+    let home = home("registry.example.com");
+    bring_in(&home, &[], include_str!("../../src/import/tests/paused.yaml"), None);
+    let loaded = config::load(&home.config(), &SecretFiles::Skip).unwrap();
+    let [config] = loaded.settings.controller.build_configs.as_slice() else { panic!("one build config") };
+    let [trigger] = config.triggers.as_slice() else { panic!("one trigger") };
+    assert!(trigger.paused);
+    assert_eq!(&*trigger.from.named, "mynamespace/custom-image:latest");
+    assert!(!config.paused, "only the trigger is");
+}
+
+#[test]
+fn a_build_config_with_every_field_validates_once_its_secrets_are_there() {
+    let home = home("registry.example.com");
+    for arguments in [&[][..], &["--with-status"]] {
+        bring_in(&home, arguments, include_str!("../../src/import/tests/every_field.yaml"), None);
+        let valid = home.run(&["validate", "--offline"]);
+        assert_eq!(valid.status.code(), Some(0), "{}", text(&valid.stdout));
+    }
+}
+
+/// The digest of the image for this host in an index of the fake registry.
+async fn child(registry: &FakeRegistry, repository: &str, tag: &str) -> String {
+    let url = format!("{}/v2/{repository}/manifests/{tag}", registry.url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let accept = "application/vnd.oci.image.index.v1+json";
+    let answer = client.get(url).header(reqwest::header::ACCEPT, accept).send().await.unwrap();
+    let index: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+    let mut children = index["manifests"].as_array().unwrap().iter();
+    let child = children.find(|child| child["platform"]["architecture"] == architecture).unwrap();
+    child["digest"].as_str().unwrap().to_owned()
+}
+
+/// What `oc get -o yaml` would print of a config that is built from a child of an index (F10) and follows an image that
+/// is pushed to the cluster's own registry, after 41 builds.
+fn exported(host: &str, child: &str, pushed: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: List
+items:
+- apiVersion: image.openshift.io/v1
+  kind: ImageStream
+  metadata: {{name: base, namespace: mynamespace}}
+  spec:
+    tags:
+    - name: latest
+      from: {{kind: DockerImage, name: \"{host}/upstream/base:latest\"}}
+      importPolicy: {{scheduled: true}}
+- apiVersion: build.openshift.io/v1
+  kind: BuildConfig
+  metadata: {{name: app, namespace: mynamespace}}
+  spec:
+    strategy: {{sourceStrategy: {{from: {{kind: ImageStreamTag, name: \"base:latest\"}}}}}}
+    triggers:
+    - type: ConfigChange
+    - {{type: ImageChange, imageChange: {{}}}}
+    - {{type: ImageChange, imageChange: {{from: {{kind: ImageStreamTag, name: \"pushed:latest\"}}}}}}
+  status:
+    lastVersion: 41
+    imageChangeTriggers:
+    - {{from: {{name: \"base:latest\", namespace: mynamespace}}, lastTriggeredImageID: \"{host}/upstream/base@{child}\"}}
+    - {{from: {{name: \"pushed:latest\"}}, lastTriggeredImageID: \"registry.cluster:5000/mynamespace/pushed@{pushed}\"}}
+"
+    )
+}
+
+#[tokio::test]
+async fn the_stored_ids_start_no_storm_and_the_next_push_is_the_next_number() {
+    let registry = FakeRegistry::start();
+    registry.push_index("upstream/base", "latest", 1);
+    let pushed = registry.push("mynamespace/pushed", "latest", 1);
+    let before = child(&registry, "upstream/base", "latest").await;
+    let home = home(&registry.host());
+    let yaml = exported(&registry.host(), &before, &pushed.to_string());
+    bring_in(&home, &["--with-status"], &yaml, Some(&write_down(&home)));
+    let daemon = home.start();
+    daemon.wait_count("tag_resolved", 2);
+
+    // Had the first looks built something, it would be number 42.
+    registry.push_index("upstream/base", "latest", 2);
+    let after = child(&registry, "upstream/base", "latest").await;
+    assert_ne!(before, after);
+    wait_finished(&daemon, "mynamespace/app-42");
+    assert_eq!(written(&home), [format!("app-42 {}/upstream/base@{after}", registry.host())]);
+
+    registry.push("mynamespace/pushed", "latest", 2);
+    wait_finished(&daemon, "mynamespace/app-43");
+    assert_eq!(daemon.all("build_queued").len(), 2, "one for each push");
+}
+
+#[test]
+fn without_the_stored_ids_the_first_looks_are_one_first_build() {
+    let registry = FakeRegistry::start();
+    registry.push_index("upstream/base", "latest", 1);
+    let pushed = registry.push("mynamespace/pushed", "latest", 1);
+    let home = home(&registry.host());
+    let yaml = exported(&registry.host(), "sha256:0", &pushed.to_string());
+    bring_in(&home, &[], &yaml, Some(&write_down(&home)));
+    let daemon = home.start();
+    wait_finished(&daemon, "mynamespace/app-1");
 }

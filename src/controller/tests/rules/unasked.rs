@@ -1,13 +1,14 @@
 //! Tags that no registry is asked about, and those that a digest stands in the place of (F2, F6).
 
+use std::sync::Arc;
+
 use crate::controller::tests::support::*;
 use crate::controller::*;
 use crate::image::{Identity, Polled, TagRef};
 
 /// `config` with its tag on `ruby` taken as it is written.
 fn unasked(mut config: BuildConfig) -> BuildConfig {
-    let from =
-        std::sync::Arc::new(StreamTag { unasked: true, ..config.strategy.stream_tag().unwrap().clone() });
+    let from = Arc::new(StreamTag { unasked: true, ..config.strategy.stream_tag().unwrap().clone() });
     for trigger in config.triggers.iter_mut().filter(|trigger| trigger.from.tag == from.tag) {
         trigger.from = from.clone();
     }

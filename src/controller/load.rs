@@ -52,7 +52,7 @@ impl Controller {
         t.volatile.push(Volatile::Settings(Arc::clone(settings), now.mono));
     }
 
-    /// Whether `config` was never built and would be for the first image that a trigger sees, or for its own sake (F36).
+    /// Whether the first image that a trigger of `config` sees would be built, or the config for its own sake (F36).
     fn would_build_first(&self, config: &BuildConfig, now: Now) -> bool {
         let released = self.records.configs.get(&config.key).map(|record| record.first_start);
         let first = config.triggers.iter().any(|trigger| {

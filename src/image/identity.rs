@@ -295,9 +295,12 @@ impl Identity {
     pub fn followed_by(&self, new: &Self) -> Self {
         let (old, digest, children) = match (self, new) {
             (Self::Index { children: old, .. }, Self::Index { digest, children }) => (old, digest, children),
-            // An import has an index by nothing but its digest.
-            (Self::Digest(old), Self::Index { digest, .. }) if old == digest => return new.clone(),
-            (Self::Index { .. } | Self::Digest(_) | Self::V1Tag, _) => return self.clone(),
+            // The same image, alone or in an index; so an import has it.
+            (Self::Index { .. }, Self::Digest(_))
+            | (Self::Digest(_), Self::Index { .. } | Self::Digest(_)) => {
+                return new.clone();
+            }
+            (Self::V1Tag, _) | (_, Self::V1Tag) => return self.clone(),
         };
         let children = match (old, children) {
             (Some(old), Some(new)) => {

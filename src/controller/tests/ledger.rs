@@ -295,9 +295,11 @@ impl Ledger {
             let is_known = known(&settled.most) || (is_legacy(platforms) && known(&settled.least));
             assert!(is_known, "{key} goes along with what is news to it");
             settled.digest = Some(digest.clone());
-            for known in [&mut settled.least, &mut settled.most].into_iter().flatten() {
-                known
-                    .extend(new.unwrap().iter().map(|(platform, digest)| (platform.clone(), digest.clone())));
+            for known in [&mut settled.least, &mut settled.most] {
+                match (known.as_mut(), new) {
+                    (Some(known), Some(new)) => known.extend(new.clone()),
+                    (Some(_) | None, new) => *known = new.cloned(),
+                }
             }
         }
     }
@@ -361,18 +363,21 @@ fn is_news(
     new: (&Digest, Option<&Children>),
     old: (&Digest, Option<&Children>),
 ) -> bool {
-    let (new_digest, old_digest) = (new.0, old.0);
-    let moved = new_digest != old_digest;
-    let (Some(new), Some(old)) = (new.1, old.1) else { return moved };
-    match platforms {
-        Platforms::Index => moved,
-        Platforms::All => new.iter().any(|(platform, digest)| old.get(platform) != Some(digest)),
-        Platforms::These(wanted) => {
+    let moved = new.0 != old.0;
+    match (platforms, new.1, old.1) {
+        // A single manifest may be in an index later, and be the one image of it.
+        (Platforms::Legacy(_), in_new, in_old) => {
+            moved && given(platforms, new.0, in_new) != given(platforms, old.0, in_old)
+        }
+        (Platforms::Index, _, _)
+        | (Platforms::All | Platforms::These(_), None, _)
+        | (Platforms::All | Platforms::These(_), _, None) => moved,
+        (Platforms::All, Some(new), Some(old)) => {
+            new.iter().any(|(platform, digest)| old.get(platform) != Some(digest))
+        }
+        (Platforms::These(wanted), Some(new), Some(old)) => {
             let there = wanted.iter().filter_map(|platform| Some((platform, new.get(platform)?)));
             there.into_iter().any(|(platform, digest)| old.get(platform) != Some(digest))
-        }
-        Platforms::Legacy(_) => {
-            given(platforms, new_digest, Some(new)) != given(platforms, old_digest, Some(old))
         }
     }
 }

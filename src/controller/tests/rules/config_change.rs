@@ -154,7 +154,7 @@ fn d14_it_counts_among_the_first_builds_that_are_held_and_is_built_when_released
 #[test]
 fn d14_a_config_that_is_paused_is_no_first_build_and_stays_paused() {
     let configs = [all_paused(of_nothing("a")), of_nothing("b")];
-    let mut mind = Mind::over(Records::default(), Settings { hold_above: 1, ..settings(configs) });
+    let mind = Mind::over(Records::default(), Settings { hold_above: 1, ..settings(configs) });
     assert_eq!(mind.builds(), ["b-1 Running"], "one is as many as may be");
 
     let configs = ["a", "b", "c"].map(of_nothing);

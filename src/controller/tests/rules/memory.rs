@@ -206,3 +206,40 @@ fn what_is_stored_of_a_trigger_is_within_four_kilobytes_at_worst() {
     let kept = kept_of(&digest("own"), long);
     assert_eq!(kept.values().collect::<Vec<_>>(), [&digest("own")], "long digests are not told apart");
 }
+
+#[test]
+fn a_state_from_before_builds_could_be_asked_for_opens() {
+    let manifest = format!(
+        r#"{{"digest":"{}","media_type":"application/vnd.oci.image.manifest.v1+json","accept_version":1}}"#,
+        digest("A")
+    );
+    let lines = [
+        format!(
+            r#"{{"tag":["registry.test/debian:1",{{"observed":{{"polled":{manifest}}},"since":"{WHEN}"}}]}}"#
+        ),
+        format!(
+            r#"{{"trigger":[{{"config":"default/app","tag":"registry.test/debian:1"}},{{"stored":{{"digest":"{}"}}}}]}}"#,
+            digest("A")
+        ),
+        r#"{"config":["default/app",{"last_number":1}]}"#.to_owned(),
+        format!(
+            r#"{{"build":["default/app-1",{{"id":"{STORE}","urgency":"image-change","run_policy":"SerialLatestOnly",
+            "supersede":"images","created":"{WHEN}","ended":"{WHEN}","phase":"complete","attempts":1,
+            "history":[{{"number":1,"started":"{WHEN}","outcome":"complete"}}]}}]}}"#
+        ),
+    ];
+    let mut stored = Records::default();
+    for line in &lines {
+        stored.put(serde_json::from_str(line).unwrap());
+    }
+    let mut mind = Mind::over(stored.clone(), settings([config_change(watch("app", &["debian"]))]));
+    mind.see("debian", "A");
+    mind.pass(PATIENCE);
+    assert_eq!(*mind.controller.records().builds[&build("app-1")], *stored.builds[&build("app-1")]);
+    assert_eq!(mind.builds(), ["app-1 Complete"], "nothing of it is built again");
+    mind.start_build("app");
+    assert_eq!((mind.base("app-2"), mind.builds().len()), (digest("A"), 2));
+}
+
+/// When that state was written.
+const WHEN: &str = "2027-01-15T08:00:00Z";

@@ -1,10 +1,11 @@
 //! Builds that run at once, and those beside which they do not (F38).
 
+use crate::controller::RunPolicy::{Parallel, Serial};
 use crate::controller::tests::support::*;
 use crate::controller::*;
 
 fn parallel(config: BuildConfig) -> BuildConfig {
-    with(config, |policy| policy.run_policy = RunPolicy::Parallel)
+    with(config, |policy| policy.run_policy = Parallel)
 }
 
 /// The running build of `app`, then these of another policy behind it, in the queue.
@@ -18,8 +19,6 @@ fn behind(first: RunPolicy, then: &[RunPolicy]) -> Mind {
     }
     mind
 }
-
-use RunPolicy::{Parallel, Serial};
 
 #[test]
 fn f38_parallel_builds_run_at_once_each_with_its_own_image() {

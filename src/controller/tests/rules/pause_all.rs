@@ -60,10 +60,14 @@ fn d20_the_last_word_about_all_builds_counts_and_a_load_that_says_the_same_says_
 fn d20_the_configurations_word_about_all_builds_is_told_once() {
     let mut mind = Mind::start([config(false)]);
     let told = |notes: &[Note]| -> Vec<String> {
-        let line = |note: &Note| match note {
-            Note::TriggerPaused { tag: None, by, .. } => Some(format!("paused by {}", by.as_str())),
-            Note::TriggerResumed { tag: None, by, .. } => Some(format!("resumed by {}", by.as_str())),
-            _ => None,
+        let line = |note: &Note| {
+            if let Note::TriggerPaused { tag: None, by, .. } = note {
+                Some(format!("paused by {}", by.as_str()))
+            } else if let Note::TriggerResumed { tag: None, by, .. } = note {
+                Some(format!("resumed by {}", by.as_str()))
+            } else {
+                None
+            }
         };
         notes.iter().filter_map(line).collect()
     };

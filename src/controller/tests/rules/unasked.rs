@@ -1,5 +1,7 @@
 //! Tags that no registry is asked about, and those that a digest stands in the place of (F2, F6).
 
+use std::sync::Arc;
+
 use crate::controller::tests::support::*;
 use crate::controller::*;
 use crate::image::{Identity, Polled, TagRef};

@@ -198,13 +198,15 @@ fn called_off(planned: &Planned) -> String {
 fn held(held: &[PlannedHold], style: Style) -> String {
     let mut table = Table::new(["HELD", "REASON", "TAG", "FROM", "TO"]);
     for hold in held {
-        let missing: Vec<String> = hold.missing.iter().map(ToString::to_string).collect();
-        let reason = match missing.is_empty() {
-            true => hold.reason.clone(),
-            false => format!("{}: {}", hold.reason, missing.join(" ")),
-        };
+        let reason = &hold.reason;
         if hold.waits.is_empty() {
-            table.row([hold.build_config.to_string(), reason, or_dash(None), or_dash(None), or_dash(None)]);
+            table.row([
+                hold.build_config.to_string(),
+                reason.clone(),
+                or_dash(None),
+                or_dash(None),
+                or_dash(None),
+            ]);
             continue;
         }
         for Waiting { tag, digest, old_digest } in &hold.waits {
@@ -217,7 +219,13 @@ fn held(held: &[PlannedHold], style: Style) -> String {
             ]);
         }
     }
-    table.render(style)
+    let mut text = table.render(style);
+    for hold in held.iter().filter(|hold| !hold.missing.is_empty()) {
+        let missing: Vec<String> = hold.missing.iter().map(ToString::to_string).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} waits for {}", hold.build_config, harmless(&missing.join(", ")));
+    }
+    text
 }
 
 fn looks(looks: &Looks) -> String {

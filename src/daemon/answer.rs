@@ -27,7 +27,7 @@ pub use build::{build, builds, check_cancel, summary};
 pub use config::{check_release, configs, holds, stale_since};
 pub use name::{check_poll, find_build, find_config, find_tag};
 pub use pause::{check_pause, check_resume, is_paused, paused_of, pauses};
-pub use plan::{Assumed, assumed, changes, planned};
+pub use plan::{Assumed, assumed, changes, compare, planned};
 pub use rebuild::{check_rebuild, rebuild_of, rebuild_warnings, spec_is_gone};
 pub use reload::{refused, reloaded};
 pub use start::{

@@ -6,8 +6,9 @@
 //!            rehearsal on the real mind ──> who asked is answered
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -38,7 +39,8 @@ pub(super) struct Sighting {
 /// What looks at tags brought.
 #[derive(Default)]
 struct Seen {
-    found: BTreeMap<TagRef, Found>,
+    /// In the order of the answers: polls would have brought them in it, too.
+    found: Vec<(TagRef, Found)>,
     in_vain: Vec<InVain>,
 }
 
@@ -89,11 +91,12 @@ impl Daemon {
         let Seen { found, in_vain } = seen;
         let assumed = answer::assumed(&settings.controller, self.engine.controller.records(), &query.assume)?;
         let looks = Looks { looked: found.len(), in_vain, assumed: assumed.len(), ..Looks::default() };
-        let known: BTreeSet<TagRef> = found.keys().chain(assumed.keys()).cloned().collect();
+        let known: BTreeSet<TagRef> =
+            found.iter().map(|(tag, _)| tag).chain(assumed.keys()).cloned().collect();
         let now = self.engine.now();
         let mut rehearsal = Rehearsal::new(&mut self.engine.controller, now);
         if let Some(loaded) = new {
-            let settings = std::sync::Arc::new(loaded.settings.controller.clone());
+            let settings = Arc::new(loaded.settings.controller.clone());
             rehearsal.meet(&Event::Load { settings, after_loss: false });
         }
         for (tag, found) in found.into_iter().chain(assumed) {
@@ -103,6 +106,7 @@ impl Daemon {
         let mut planned = answer::planned(rehearsal.controller(), rehearsal.decided());
         drop(rehearsal);
         let records = self.engine.controller.records();
+        answer::compare(&mut planned, &settings.controller, records);
         planned.looks = looks;
         for watched in settings.tags.iter().filter(|watched| !known.contains(&watched.tag)) {
             match records.tags.contains_key(&watched.tag) {
@@ -160,7 +164,7 @@ async fn look_at(tags: Vec<TagRef>, commands: &mpsc::Sender<poll::Command>) -> S
         let _ = commands.send(poll::Command::Look { tags, reply }).await;
         while let Some((tag, result)) = answers.recv().await {
             match result {
-                Ok(found) => drop(seen.found.insert(tag, found)),
+                Ok(found) => seen.found.push((tag, found)),
                 Err(trouble) => seen.in_vain.push(InVain { tag, error: trouble.message }),
             }
         }

@@ -3,7 +3,7 @@
 //! What polling knows of a tag stays as it was, so that its next poll compares with what the last one brought, and hands
 //! on what this look has seen before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +43,18 @@ struct Glance {
 }
 
 impl Books {
-    /// What `tags` come to, host by host; each is looked at once.
+    /// What `tags` come to, host by host; each is looked at once, in the order in which polls would.
     pub(super) fn errands(&self, tags: Vec<TagRef>, reply: &Answers) -> Vec<Errand> {
         let positions = self.ground.positions();
-        let mut by_host: BTreeMap<Box<str>, BTreeMap<TagRef, usize>> = BTreeMap::new();
+        let mut by_host: BTreeMap<Box<str>, BTreeSet<(usize, TagRef)>> = BTreeMap::new();
         for tag in tags {
-            let position = positions.get(&tag).copied().unwrap_or_default();
-            by_host.entry(tag.host().into()).or_default().insert(tag, position);
+            let position = positions.get(&tag).copied().unwrap_or(usize::MAX);
+            by_host.entry(tag.host().into()).or_default().insert((position, tag));
         }
-        let errand =
-            |tags: BTreeMap<TagRef, usize>| Errand { tags: tags.into_iter().collect(), reply: reply.clone() };
+        let errand = |tags: BTreeSet<(usize, TagRef)>| Errand {
+            tags: tags.into_iter().map(|(position, tag)| (tag, position)).collect(),
+            reply: reply.clone(),
+        };
         by_host.into_values().map(errand).collect()
     }
 

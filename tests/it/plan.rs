@@ -223,7 +223,7 @@ fn a_new_file_is_told_apart_from_what_runs_and_changes_nothing() {
 fn what_is_held_is_told_with_its_reason_and_with_what_waits() {
     let registry = FakeRegistry::start();
     let old = registry.push("base", "1", 1);
-    registry.push_platforms("multi", "1", &[("linux/amd64", 1), ("linux/arm64", 1)], 1);
+    let both = registry.push_platforms("multi", "1", &[("linux/amd64", 1), ("linux/arm64", 1)], 1);
     let arm = Watch::new("arm", &registry.host(), "multi:1").every("6h");
     let arm = arm.key("platforms", "[\"linux/arm64\"]");
     let home = home(&registry, &[app(&registry), arm.clone()]);
@@ -231,15 +231,17 @@ fn what_is_held_is_told_with_its_reason_and_with_what_waits() {
     daemon.wait_count("build_finished", 2);
     home.ask(&["pause", "app"]);
     let new = registry.push("base", "1", 2);
-    registry.push_platforms("multi", "1", &[("linux/amd64", 2)], 2);
+    let one = registry.push_platforms("multi", "1", &[("linux/amd64", 2)], 2);
     let plan = home.ask(&["plan"]);
     assert_eq!(builds(&plan), []);
     assert_eq!(held(&plan), [("default/app", "paused"), ("default/arm", "platform_missing")]);
     let waits = &plan["held"][0]["waits"][0];
     assert_eq!((&waits["old_digest"], &waits["digest"]), (&json!(old), &json!(new)));
     assert_eq!(plan["held"][1]["missing"], json!(["linux/arm64"]));
+    let waits = &plan["held"][1]["waits"][0];
+    assert_eq!((&waits["old_digest"], &waits["digest"]), (&json!(both), &json!(one)));
     let text = says(&home, &["plan"]);
-    assert!(text.contains("platform_missing: linux/arm64") && text.contains("paused"), "{text}");
+    assert!(text.contains("default/arm waits for linux/arm64\n") && text.contains("paused"), "{text}");
 
     // More first builds at once than `hold_above` would be held.
     let file = home.path().join("new.toml");

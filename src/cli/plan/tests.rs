@@ -88,7 +88,7 @@ fn a_plan_is_told_within_100_columns_with_commands_that_can_be_tried() {
         "  make -C '/srv/a place' image",
         " \\\n    VARIABLE_",
         "default/app-7 would be superseded by default/app-9\n",
-        "platform_missing: linux/arm64",
+        "default/web waits for linux/arm64\n",
         "3 tags were looked at just now\n",
         "1 tag was not looked at: as of their last poll\n",
         "not looked at yet: docker.io/library/debian:13\n",

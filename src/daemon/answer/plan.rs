@@ -62,6 +62,21 @@ pub fn planned(controller: &Controller, decided: &[Transition]) -> Planned {
     }
 }
 
+/// Tells of the images that wait what their triggers have stored: by `records` as they are, because what is only foreseen
+/// may have moved that, too.
+pub fn compare(planned: &mut Planned, settings: &Settings, records: &Records) {
+    for hold in &mut planned.held {
+        let Some(config) = config(settings, &hold.build_config) else { continue };
+        for waiting in &mut hold.waits {
+            let key = TriggerKey { config: config.key.clone(), tag: waiting.tag.clone() };
+            let stored = records.triggers.get(&key).and_then(|record| record.stored.as_ref());
+            let platforms = config.trigger(&waiting.tag).map(|trigger| &trigger.from.platforms);
+            let digest = platforms.zip(stored).and_then(|(platforms, stored)| platforms.digest(stored));
+            waiting.old_digest = digest.cloned();
+        }
+    }
+}
+
 /// What a new configuration says otherwise than `old`, with the build configs that only have another name in it.
 #[must_use]
 pub fn changes(old: &Settings, difference: Difference, new: &config::Loaded) -> PlannedChanges {
@@ -204,7 +219,8 @@ fn waiting(controller: &Controller, config: &BuildConfig, tag: Option<&TagRef>) 
         (is_news || tag.is_some()).then(|| Waiting {
             tag: from.tag.clone(),
             digest: from.platforms.digest(image).cloned(),
-            old_digest: stored.and_then(|stored| from.platforms.digest(stored)).cloned(),
+            // Told by who still knows what was stored before all of this.
+            old_digest: None,
         })
     });
     waits.collect()

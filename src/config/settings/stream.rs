@@ -3,6 +3,7 @@
 //! A stream is tied to one repository (F1). A tag that is not listed is one of that; a listed one may come from elsewhere
 //! or follow another one of its stream.
 
+mod check;
 mod tag;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,7 +19,7 @@ use super::tag::Wish;
 use crate::controller::StreamTag;
 use crate::image::{Digest, TagRef};
 
-pub(super) use tag::check_no_namespace;
+pub(super) use check::check_no_namespace;
 
 /// All image streams, those that nobody declared too.
 pub(super) struct Streams<'a> {
@@ -118,7 +119,7 @@ impl<'a> Streams<'a> {
         if typed.name.is_absent() {
             problems.push(Problem::absence(&typed.place, "has no name", "add name = \"…\""));
         }
-        tag::check_names(typed, problems);
+        check::check_names(typed, problems);
         let Some(name) = typed.name.given() else { return };
         let key = (self.namespace_of(typed).to_owned(), name.value.clone());
         if let Some(first) = self.declared.get(&key) {

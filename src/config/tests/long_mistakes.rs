@@ -84,6 +84,12 @@ fn a_mistake_in_a_tag_is_told() {
                 .to_owned(),
         ),
         (
+            format!("{}[[image_stream.tag]]\nname = \"1\"\nfrom = {{ kind = \"DockerImage\", name = \"Ruby\" }}", with(tag, "")),
+            "main.toml:9: image_stream[0].tag[1].from.name: is not an image reference: invalid reference format \
+             (\"Ruby\"); write it as host/repository:tag"
+                .to_owned(),
+        ),
+        (
             with("from = { kind = \"DockerImage\", name = \"quay.example/ruby:2\", namespace = \"x\" }\n", ""),
             "main.toml:6: image_stream[0].tag[0].from.namespace: namespace is not valid when used with a 'DockerImage' \
              (\"x\"); delete it"

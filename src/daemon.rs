@@ -42,6 +42,7 @@ use engine::{Engine, GROUP};
 use pulse::Pulse;
 use reload::Reloads;
 use serve::{Daemon, Inbox};
+use start::Refreshed;
 use webhook::Webhooks;
 
 pub use crate::runner::INHERITED;
@@ -162,6 +163,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
         inbox,
         commands,
         looks,
+        refreshed: Refreshed::default(),
         webhooks,
         reloads: Reloads::new(registries, options.secrets.clone(), readings),
         options,

@@ -133,6 +133,9 @@ impl<'a> Finding<'a> {
             let line = t.notes.len();
             let mut sum = Verdicts::default();
             for config in controller.configs_on(tag) {
+                if let Some(is_news) = look.is_news_to(config, tag) {
+                    sum.concern(is_news);
+                }
                 if evaluated.insert(&config.key) {
                     sum += look.evaluate(config, t);
                 }

@@ -61,9 +61,6 @@ impl<'a> Look<'a> {
         let held = weighed.iter().any(Weighed::is_held_news);
         let mut verdicts = Verdicts::default();
         for weighed in &weighed {
-            if self.fresh_on(&weighed.key.tag).is_some() {
-                verdicts.concern(weighed.is_newest_news());
-            }
             if weighed.waits_and_lacks() && !weighed.told_missing {
                 let digest = weighed.image.identity.digest().cloned();
                 verdicts.lack(&weighed.key.tag, digest, &weighed.missing);
@@ -80,6 +77,12 @@ impl<'a> Look<'a> {
             verdicts.held = usize::from(held);
         }
         verdicts
+    }
+
+    /// Whether the image of `tag` is news to a trigger of `config` on it; `None` if there is no such trigger.
+    pub(super) fn is_news_to(&self, config: &'a BuildConfig, tag: &TagRef) -> Option<bool> {
+        let weighed = self.weigh(config, config.trigger(tag)?)?;
+        Some(weighed.is_newest_news())
     }
 
     /// Every trigger of `config` whose tag was ever resolved.

@@ -89,6 +89,7 @@ impl Daemon {
     ) -> Result<PlanAnswer, Refusal> {
         let settings = new.map_or(&*self.settings, |loaded| &loaded.settings);
         let Seen { found, in_vain } = seen;
+        let vain: BTreeSet<TagRef> = in_vain.iter().map(|InVain { tag, .. }| tag.clone()).collect();
         let assumed = answer::assumed(&settings.controller, self.engine.controller.records(), &query.assume)?;
         let looks = Looks { looked: found.len(), in_vain, assumed: assumed.len(), ..Looks::default() };
         let known: BTreeSet<TagRef> =
@@ -108,7 +109,11 @@ impl Daemon {
         let records = self.engine.controller.records();
         answer::compare(&mut planned, &settings.controller, records);
         planned.looks = looks;
-        for watched in settings.tags.iter().filter(|watched| !known.contains(&watched.tag)) {
+        for watched in settings
+            .tags
+            .iter()
+            .filter(|watched| !known.contains(&watched.tag) && !vain.contains(&watched.tag))
+        {
             match records.tags.contains_key(&watched.tag) {
                 true => planned.looks.as_stored += 1,
                 false => planned.looks.unseen.push(watched.tag.clone()),

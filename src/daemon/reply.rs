@@ -129,7 +129,8 @@ impl Daemon {
     /// What polling says of itself; once it has ended, what it said last.
     pub(super) async fn ask_poller(&self) -> Polling {
         let (reply, status) = oneshot::channel();
-        if self.commands.try_send(poll::Command::Status(reply)).is_err() {
+        // Others have polling look at tags, so that there may be no room at once; polling never waits for this task.
+        if self.commands.send(poll::Command::Status(reply)).await.is_err() {
             return self.last_polling.clone();
         }
         match status.await {

@@ -11,7 +11,7 @@ use super::engine::{Engine, GROUP};
 use super::forecast::Sighting;
 use super::pulse::{Pulse, Work};
 use super::reload::{Asker, Reading, Reloads};
-use super::start::Looked;
+use super::start::{Looked, Refreshed};
 use super::webhook::Webhooks;
 use super::words::millis;
 use super::{Ending, Options, Signals, answer};
@@ -31,6 +31,8 @@ pub(super) struct Daemon {
     pub(super) commands: mpsc::Sender<poll::Command>,
     /// Where looks for the sake of a build are told.
     pub(super) looks: mpsc::Sender<Looked>,
+    /// What those looks have overtaken.
+    pub(super) refreshed: Refreshed,
     pub(super) reloads: Reloads,
     pub(super) webhooks: Webhooks,
     /// Where what a plan is to be made of is told.
@@ -106,8 +108,9 @@ impl Inbox {
             Some(()) = self.signals.reload.recv() => Input::Reload,
             Some(sighting) = self.sightings.recv() => Input::Sighted(sighting),
             Some(question) = self.questions.recv() => Input::Question(question),
-            _ = self.calls.recv_many(&mut calls, GROUP) => Input::Calls(calls),
             _ = self.events.recv_many(&mut new_events, GROUP), if events => Input::Events(new_events),
+            // Behind the ends of builds: strangers must not keep those waiting.
+            _ = self.calls.recv_many(&mut calls, GROUP) => Input::Calls(calls),
             _ = self.observations.recv_many(&mut observations, GROUP), if events && polling => {
                 Input::Observations(observations)
             }
@@ -167,7 +170,8 @@ impl Daemon {
             Input::Calls(calls) => self.take_calls(calls).await,
             Input::Events(events) => self.engine.step(events).await,
             Input::Observations(observations) => {
-                let events = observations.into_iter().map(|observation| self.event_of(observation)).collect();
+                let events =
+                    observations.into_iter().filter_map(|observation| self.event_of(observation)).collect();
                 self.engine.step(events).await;
             }
             Input::Time => self.engine.step(Vec::new()).await,
@@ -182,11 +186,15 @@ impl Daemon {
         }
     }
 
-    fn event_of(&mut self, observation: Observation) -> Event {
+    /// What a poll means; nothing, if something newer is known.
+    fn event_of(&mut self, observation: Observation) -> Option<Event> {
         let tag = observation.tag;
-        match observation.outcome {
+        let event = match observation.outcome {
             poll::Outcome::Resolved(found) => {
                 self.pulse.found(&tag);
+                if self.refreshed.has_overtaken(&tag, observation.began) {
+                    return None;
+                }
                 Event::Observed { tag, found }
             }
             poll::Outcome::Unresolved { is_v2 } => {
@@ -197,7 +205,8 @@ impl Daemon {
                 }
                 Event::Unresolved { tag, is_v2 }
             }
-        }
+        };
+        Some(event)
     }
 
     /// With `--once`: every tag was polled, and what fired has run.
@@ -217,8 +226,8 @@ impl Daemon {
         self.last_polling = self.ask_poller().await;
         self.last_polling.tags.values_mut().for_each(|tag| tag.next_poll = None);
         (self.polling, self.draining) = (false, true);
-        // A poller that is gone already needs no word.
-        let _ = self.commands.try_send(poll::Command::Stop);
+        // A poller that is gone already needs no word; one that is there never waits for this task.
+        let _ = self.commands.send(poll::Command::Stop).await;
         self.engine.step(vec![Event::Drain]).await;
         // Not before: a manager that is busy must not have anything started meanwhile.
         self.pulse.stopping(work(&self.engine, self.draining)).await;

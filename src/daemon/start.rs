@@ -7,18 +7,18 @@
 //! ```
 //! What registries say meanwhile is one event with the question, so that it is one build, and the images in it are new.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::answer;
 use super::serve::Daemon;
 use crate::control::protocol::{Problem, RebuildQuery, StartQuery, Started};
 use crate::control::{Refusal, Reply};
-use crate::controller::{Event, Start, StartRefused};
-use crate::image::{Found, TagRef};
+use crate::controller::{Event, Records, Start, StartRefused};
+use crate::image::{Found, Polled, TagRef};
 use crate::poll;
 
 /// How long registries may take for a build that waits for them: a call of the control socket lasts not much longer.
@@ -28,6 +28,32 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub(super) struct Looked {
     asked: Asked,
     fresh: Result<Vec<(TagRef, Found)>, Refusal>,
+    /// What was stored of the tags when the looks began.
+    before: Before,
+    began: Instant,
+}
+
+/// What tags pointed to, where that was known.
+type Before = BTreeMap<TagRef, Option<Polled>>;
+
+/// The tags that were looked at for the sake of builds, each with the instant at which the last such look began. A poll
+/// that began before that says nothing new, and would turn back what is known.
+#[derive(Debug, Default)]
+pub(super) struct Refreshed(HashMap<TagRef, Instant>);
+
+impl Refreshed {
+    /// Whether a poll of `tag` that began then was overtaken. One that was not is the first of those to come.
+    pub(super) fn has_overtaken(&mut self, tag: &TagRef, began: Instant) -> bool {
+        // Most of the time nothing was refreshed, and this is all.
+        if self.0.is_empty() {
+            return false;
+        }
+        let overtaken = self.0.get(tag).is_some_and(|looked| began < *looked);
+        if !overtaken {
+            self.0.remove(tag);
+        }
+        overtaken
+    }
 }
 
 /// A build that is asked for, and who wants to know what comes of it.
@@ -55,9 +81,23 @@ impl Daemon {
         if reply.is_closed() {
             return;
         }
-        let start = looked.fresh.and_then(|fresh| answer::with_fresh(&self.engine.controller, start, fresh));
+        let (before, began) = (looked.before, looked.began);
+        let records = self.engine.controller.records();
+        let start = looked.fresh.and_then(|fresh| {
+            let start = answer::with_fresh(&self.engine.controller, start, fresh)?;
+            // What a poll brought meanwhile may be newer, and is as good.
+            let is_news = |(tag, _): &(TagRef, Found)| before.get(tag) == Some(&polled(records, tag));
+            Ok(Start { fresh: start.fresh.into_iter().filter(is_news).collect(), ..start })
+        });
         let answer = match start {
-            Ok(start) => self.make(start, dry_run).await,
+            Ok(start) => {
+                let tags: Vec<TagRef> = start.fresh.iter().map(|(tag, _)| tag.clone()).collect();
+                let answer = self.make(start, dry_run).await;
+                if answer.is_ok() && !dry_run {
+                    self.refreshed.0.extend(tags.into_iter().map(|tag| (tag, began)));
+                }
+                answer
+            }
             Err(refusal) => Err(refusal),
         };
         drop(reply.send(answer));
@@ -107,11 +147,16 @@ impl Daemon {
     /// Has the tags of the build looked at; this task goes on meanwhile.
     fn look(&self, asked: Asked) {
         let tags = answer::tags_to_look_at(&self.engine.controller, &asked.start.config);
-        let (commands, looks) = (self.commands.clone(), self.looks.clone());
+        let records = self.engine.controller.records();
+        let own = self.engine.controller.config(&asked.start.config);
+        let own = own.and_then(|config| config.strategy.stream_tag()).map(|from| from.tag.clone());
+        let before = tags.iter().map(|tag| (tag.clone(), polled(records, tag))).collect();
+        let (commands, looks, began) = (self.commands.clone(), self.looks.clone(), Instant::now());
         tokio::spawn(async move {
-            let fresh = timeout(PATIENCE, found(commands, tags)).await.unwrap_or_else(|_| Err(too_slow()));
+            let fresh =
+                timeout(PATIENCE, found(commands, tags, own)).await.unwrap_or_else(|_| Err(too_slow()));
             // A daemon that is gone needs no images.
-            let _ = looks.send(Looked { asked, fresh }).await;
+            let _ = looks.send(Looked { asked, fresh, before, began }).await;
         });
     }
 
@@ -134,10 +179,16 @@ impl Daemon {
     }
 }
 
-/// What all of `tags` point to now. One that is not found is enough to know that there is no build.
+fn polled(records: &Records, tag: &TagRef) -> Option<Polled> {
+    records.tags.get(tag).map(|record| record.observed.polled.clone())
+}
+
+/// What `tags` point to now. Without `own`, what the build is made from, there is no build; another tag that is not found
+/// blocks none (F14), and is taken as it is known.
 async fn found(
     commands: mpsc::Sender<poll::Command>,
     tags: BTreeSet<TagRef>,
+    own: Option<TagRef>,
 ) -> Result<Vec<(TagRef, Found)>, Refusal> {
     let (reply, mut answers) = mpsc::channel(tags.len().max(1));
     let mut missing = tags.len();
@@ -146,7 +197,11 @@ async fn found(
     commands.send(look).await.map_err(|_| no_looks())?;
     while missing > 0 {
         let (tag, answer) = answers.recv().await.ok_or_else(no_looks)?;
-        found.push((tag, answer.map_err(|trouble| not_found(&trouble))?));
+        match answer {
+            Ok(answer) => found.push((tag, answer)),
+            Err(trouble) if own.as_ref() == Some(&tag) => return Err(not_found(&trouble)),
+            Err(_) => {}
+        }
         missing -= 1;
     }
     found.sort_by(|(one, _), (other, _)| one.cmp(other));

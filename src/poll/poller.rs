@@ -45,6 +45,8 @@ pub struct Observation {
     pub tag: TagRef,
     /// What came of it.
     pub outcome: Outcome,
+    /// When it began: what others saw since is newer.
+    pub began: Instant,
 }
 
 /// What came of a poll.
@@ -242,7 +244,7 @@ impl<R: Resolve, W: Fn() -> Timestamp> Asker<'_, R, W> {
             Err(trouble) => (Outcome::Unresolved { is_v2: self.resolver.is_v2(tag.host()) }, Err(trouble)),
         };
         // The loop sees by itself that nobody listens any more.
-        let _ = self.observations.send(Observation { tag: tag.clone(), outcome }).await;
+        let _ = self.observations.send(Observation { tag: tag.clone(), outcome, began: start }).await;
         Some(Answer { round: step.round, blame, result, elapsed })
     }
 }

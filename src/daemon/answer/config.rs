@@ -9,7 +9,7 @@ use crate::control::Refusal;
 use crate::control::protocol::{self, Config, ConfigFilter, ConfigsQuery, Held, Problem, ReleaseQuery};
 use crate::controller::{
     Build, BuildConfig, BuildKey, Controller, FirstStart, HoldReason, Phase, Release, Trigger, TriggerKey,
-    TriggerRecord,
+    TriggerRecord, Urgency,
 };
 use crate::image::{Identity, Platform, TagRef};
 
@@ -29,8 +29,10 @@ pub fn configs(controller: &Controller, query: &ConfigsQuery) -> Vec<Config> {
 #[must_use]
 pub fn stale_since(controller: &Controller, config: &BuildConfig) -> Option<Timestamp> {
     let waiting = config.triggers.iter().filter_map(|trigger| waiting_since(controller, config, trigger));
-    let complete = newest(controller, config, |phase| *phase == Phase::Complete);
-    let complete = complete.map_or(0, |(key, _)| key.number);
+    // One that was only made again from old images (F35) proves nothing.
+    let is_new = |build: &Build| build.phase == Phase::Complete && build.urgency != Urgency::Rebuild;
+    let mut builds = controller.records().builds_of(&config.key).rev();
+    let complete = builds.find(|(_, build)| is_new(build)).map_or(0, |(key, _)| key.number);
     let later = controller.records().builds_of(&config.key).filter(|(key, _)| key.number > complete);
     let unbuilt = later.filter(|(_, build)| build.only_images()).map(|(_, build)| build.created);
     waiting.chain(unbuilt).min()

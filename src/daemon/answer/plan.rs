@@ -11,8 +11,8 @@ use crate::control::protocol::{
     CalledOff, Held, Outlook, Planned, PlannedBuild, PlannedChanges, PlannedHold, Problem, Renamed, Waiting,
 };
 use crate::controller::{
-    BuildConfig, BuildKey, BuildSpec, CancelReason, ConfigKey, Controller, Note, Phase, Records, Settings,
-    Transition, Trigger, TriggerKey,
+    Build, BuildConfig, BuildKey, BuildSpec, CancelReason, ConfigKey, Controller, Note, Phase, Records,
+    RunPolicy, Settings, Transition, Trigger, TriggerKey,
 };
 use crate::image::{Descriptor, Digest, Found, Polled, TagRef};
 
@@ -83,8 +83,10 @@ pub fn changes(old: &Settings, difference: Difference, new: &config::Loaded) -> 
     let Difference { build_configs, tags, registries: _, settings: _, later: _ } = difference;
     let edited = edited(&build_configs);
     let (mut added, mut removed, mut renamed) = (build_configs.added, build_configs.removed, Vec::new());
+    let (old, new_configs) = (by_key(old), by_key(&new.settings.controller));
     removed.retain(|from| {
-        let same = |to: &ConfigKey| is_same(config(old, from), config(&new.settings.controller, to));
+        let before = old.get(from).copied();
+        let same = |to: &ConfigKey| is_same(before, new_configs.get(to).copied());
         let Some(position) = added.iter().position(same) else { return true };
         renamed.push(Renamed { from: from.clone(), to: added.remove(position) });
         false
@@ -157,9 +159,16 @@ fn outlook(controller: &Controller, key: &BuildKey, decided: &[Transition]) -> O
 
 /// The build of the same config whose end a queued one waits for: the one that runs, else the oldest before it.
 fn behind(controller: &Controller, key: &BuildKey) -> Option<BuildKey> {
+    let own = controller.records().builds.get(key);
+    let is_parallel = |build: &Build| build.run_policy == RunPolicy::Parallel;
+    // One that waits for a retry lets others pass, and parallel ones wait for none of their kind.
+    let both_parallel = |build: &Build| is_parallel(build) && own.is_some_and(|own| is_parallel(own));
+    let is_before = |build: &Build| !matches!(build.phase, Phase::Pending { .. }) && !both_parallel(build);
     let before = || {
         let live = controller.live_builds();
-        live.filter(|(other, _)| other.config == key.config && other.number < key.number)
+        live.filter(move |(other, build)| {
+            other.config == key.config && other.number < key.number && is_before(build)
+        })
     };
     let running = before().find(|(_, build)| build.phase == Phase::Running);
     running.or_else(|| before().next()).map(|(other, _)| other.clone())
@@ -228,6 +237,10 @@ fn waiting(controller: &Controller, config: &BuildConfig, tag: Option<&TagRef>) 
 
 fn config<'a>(settings: &'a Settings, key: &ConfigKey) -> Option<&'a BuildConfig> {
     settings.build_configs.iter().map(|config| &**config).find(|config| config.key == *key)
+}
+
+fn by_key(settings: &Settings) -> BTreeMap<&ConfigKey, &BuildConfig> {
+    settings.build_configs.iter().map(|config| (&config.key, &**config)).collect()
 }
 
 /// Whether two build configs are made in the same way from the same tags.

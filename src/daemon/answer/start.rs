@@ -51,9 +51,10 @@ pub fn with_fresh(
     start: Start,
     fresh: Vec<(TagRef, Found)>,
 ) -> Result<Start, Refusal> {
-    let found: BTreeSet<&TagRef> = fresh.iter().map(|(tag, _)| tag).collect();
     let wanted = tags_to_look_at(controller, &start.config);
-    if controller.config(&start.config).is_some() && !wanted.iter().eq(found) {
+    let is_new = |tag: &TagRef| !fresh.iter().any(|(found, _)| found == tag);
+    let own = controller.config(&start.config).and_then(|config| config.strategy.tag());
+    if own.is_some_and(|own| wanted.contains(own) && is_new(own)) {
         let problem =
             format!("{} was loaded anew with other tags while its own were looked at", start.config);
         return Err(Refusal::Conflict(Problem::new(problem).hint("nothing was built: ask again")));

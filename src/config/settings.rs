@@ -11,7 +11,7 @@ mod stream;
 mod tag;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::build_config::LongForm;
@@ -25,8 +25,9 @@ use super::expand::Expanded;
 use super::file::{Daemon, Document, Log};
 use super::problem::{Place, Problem, Problems};
 use super::{Host, SecretFiles, Settings};
-use crate::controller;
+use crate::controller::{self, BuildConfig};
 use crate::daemon::{self, OnLostState};
+use crate::image::TagRef;
 use crate::logging::{self, BuildOutput, Format};
 
 /// Checks everything there is. What comes back is of use only if there were no errors.
@@ -51,11 +52,13 @@ pub(super) fn check(
         long_form.add(typed, &mut configs, &mut tags, &mut hooks, problems);
     }
     let (tags, insecure) = tags.finish(problems);
+    let build_configs = configs.into_build_configs();
+    let unpolled: BTreeSet<&str> = build_configs.iter().flat_map(|config| named_hosts(config)).collect();
     Settings {
-        registries: all_hosts(&hosts, tags.iter().map(|tag| tag.tag.host()), &insecure, problems),
+        registries: all_hosts(&hosts, tags.iter().map(|tag| tag.tag.host()), &unpolled, &insecure, problems),
         tags,
         controller: controller::Settings {
-            build_configs: configs.into_build_configs(),
+            build_configs,
             max_builds: document.daemon.max_builds.value().copied().unwrap_or(2),
             hold_above: document.daemon.hold_above.value().copied().unwrap_or(50),
         },
@@ -73,10 +76,16 @@ pub(super) fn warn_if_idle(settings: &Settings, main: &Place, problems: &mut Pro
     }
 }
 
+/// The hosts of images that a build config names: builds may be given another name for one, although it is never asked.
+fn named_hosts(config: &BuildConfig) -> impl Iterator<Item = &str> {
+    config.tags().chain(config.strategy.tag()).map(TagRef::host)
+}
+
 /// The hosts that are configured and those that are only named.
 fn all_hosts<'t>(
     configured: &BTreeMap<String, Configured<'_>>,
     named: impl Iterator<Item = &'t str>,
+    unpolled: &BTreeSet<&str>,
     insecure: &BTreeMap<String, Place>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Host> {
@@ -90,9 +99,11 @@ fn all_hosts<'t>(
         }
     }
     if !problems.has_errors() {
-        for (host, place) in unused {
+        for (host, place) in unused.into_iter().filter(|(host, _)| !unpolled.contains(host)) {
             let fix = "watch an image of it, or delete the table";
-            problems.push(Problem::warning(place, "no watch names this registry", fix).with_value(host));
+            problems.push(
+                Problem::warning(place, "no image that is watched is of this registry", fix).with_value(host),
+            );
         }
     }
     for (name, place) in insecure {

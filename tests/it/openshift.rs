@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::RealRegistry;
 use crate::support::daemon::{Daemon, Home};
-use crate::support::fake_registry::FakeRegistry;
+use crate::support::fake_registry::{FakeRegistry, Tokens};
 
 /// The document's image stream and build config, in TOML: a Source strategy on the stream's `latest`, and two triggers.
 fn document(host: &str, other_trigger: &str) -> String {
@@ -94,7 +94,10 @@ fn s16_the_documents_example_builds_with_what_was_pushed_and_keeps_it_when_the_o
 
     let pinned = format!("{host}/mynamespace/ruby-20-centos7@{ruby}");
     let yaml = says(&home, &["build", "show", "app-1", "-o", "yaml"]);
-    assert!(yaml.contains("kind: DockerImage") && yaml.contains(&format!("name: {pinned}")), "{yaml}");
+    let from = format!(
+        "  strategy:\n    type: Source\n    sourceStrategy:\n      from:\n        kind: DockerImage\n        name: {pinned}\n"
+    );
+    assert!(yaml.contains(&from), "{yaml}");
 
     // S15: the other image starts a build, and the strategy keeps its own.
     let other = registry.push("mynamespace/custom-image", "latest", 2);
@@ -127,7 +130,8 @@ fn s01_a_moved_tag_is_one_build_and_none_in_the_next_three_polls() {
     daemon.wait_count("build_finished", 2);
     let path = "/v2/mynamespace/ruby-20-centos7";
     let polls = registry.count(Method::HEAD, path);
-    registry.wait_requests(polls + 3, Method::HEAD, path);
+    // The fourth is sent when the third was decided on.
+    registry.wait_requests(polls + 4, Method::HEAD, path);
     let (_, events) = daemon.stop();
     assert_eq!(events.iter().filter(|event| event["event"] == "build_queued").count(), 2);
 }
@@ -269,5 +273,42 @@ fn paused_from_the_start(how: Resume) {
         bases(&home).last(),
         Some(&format!("{}/mynamespace/ruby-20-centos7@{fourth}", registry.host()))
     );
+    daemon.stop();
+}
+
+#[test]
+fn s02_a_stream_on_a_registry_that_wants_a_token_builds_as_on_any_other() {
+    let registry = FakeRegistry::start();
+    registry.want_tokens(&Tokens::new());
+    registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    registry.push("mynamespace/custom-image", "latest", 1);
+    let home = Home::new(&document(&registry.host(), OTHER));
+    let daemon = home.start();
+    daemon.wait_count("build_finished", 1);
+    let moved = registry.push("mynamespace/ruby-20-centos7", "latest", 2);
+    daemon.wait_count("build_finished", 2);
+    assert_eq!(bases(&home)[1], format!("{}/mynamespace/ruby-20-centos7@{moved}", registry.host()));
+    daemon.stop();
+}
+
+#[test]
+fn s14_what_a_build_runs_is_handed_the_pinned_image_and_never_the_tag() {
+    let registry = FakeRegistry::start();
+    let digest = registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    registry.push("mynamespace/custom-image", "latest", 1);
+    let text = document(&registry.host(), OTHER);
+    let home = Home::new(&text.replace(
+        "command = [\"/bin/sh\", \"-c\", \"echo $BASEWATCH_CAUSE $BASEWATCH_BASE_IMAGE $BASEWATCH_IMAGE $BASEWATCH_TAG\"]",
+        "command = [\"/bin/sh\", \"-c\", \"echo $0; env\", \"{base_image}\"]",
+    ));
+    let daemon = home.start();
+    daemon.wait_for("build_finished");
+    let pinned = format!("{}/mynamespace/ruby-20-centos7@{digest}", registry.host());
+    let log = says(&home, &["build", "logs", "app-1"]);
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines.contains(&pinned.as_str()), "the argument: {log}");
+    assert!(lines.contains(&format!("BASEWATCH_BASE_IMAGE={pinned}").as_str()), "the environment: {log}");
+    let mutable = format!("{}/mynamespace/ruby-20-centos7:latest", registry.host());
+    assert!(!log.contains(&mutable), "{log}");
     daemon.stop();
 }

@@ -34,14 +34,8 @@ pub(in crate::config) struct ImageChange {
 }
 
 /// Spellings from before OpenShift 3.6, which it still takes (F20).
-const DEPRECATED: [(&str, &str); 6] = [
-    ("imageChange", "ImageChange"),
-    ("configChange", "ConfigChange"),
-    ("generic", "Generic"),
-    ("github", "GitHub"),
-    ("gitlab", "GitLab"),
-    ("bitbucket", "Bitbucket"),
-];
+const DEPRECATED: [(&str, &str); 3] =
+    [("imageChange", "ImageChange"), ("generic", "Generic"), ("github", "GitHub")];
 
 impl Trigger {
     pub(super) fn read(section: &mut Section<'_>) -> Self {

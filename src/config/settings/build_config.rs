@@ -190,9 +190,22 @@ fn source(typed: &TypedSource, problems: &mut Problems) -> Source {
             problems.push(Problem::absence(&git.place, "names no repository", "add uri = \"https://…\""));
         }
         let reference = git.reference.value().map(|text| text.as_str().into());
+        if let Some(uri) = git.uri.given().filter(|uri| has_password(&uri.value)) {
+            // Not shown: it would be in every record of a build, too.
+            let fix =
+                "leave it out: git finds it in its own configuration, or in a file that the command reads";
+            problems.push(Problem::error(&uri.place, "has a password in it", fix));
+        }
         Some(Git { uri: git.uri.value()?.as_str().into(), reference })
     });
     Source { git, context_dir: typed.context_dir.value().map(|dir| dir.as_str().into()) }
+}
+
+/// Whether something stands before the host of a URL that is more than a user's name.
+fn has_password(uri: &str) -> bool {
+    let Some((_, rest)) = uri.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// Where the command pushes to; that it does not push is nothing that could be told to it.

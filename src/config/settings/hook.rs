@@ -1,6 +1,6 @@
 //! Who may ask for builds over HTTP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::SecretFiles;
 use super::super::hook::{Hook as Typed, Webhook};
@@ -16,15 +16,26 @@ pub(super) struct Hooks<'a> {
     /// Where the first is, of any kind and in whatever state.
     first: Option<&'a Place>,
     hooks: BTreeMap<ConfigKey, Vec<Hook>>,
+    /// One of `[defaults]` or of a template may be that of thousands: what is wrong with it is told once.
+    checked: HashMap<&'a Place, Option<Hook>>,
 }
 
 impl<'a> Hooks<'a> {
     pub(super) fn new(secrets: &'a SecretFiles) -> Self {
-        Self { secrets, first: None, hooks: BTreeMap::new() }
+        Self { secrets, first: None, hooks: BTreeMap::new(), checked: HashMap::new() }
     }
 
     /// The hook of a watch, which says itself what kind it is.
     pub(super) fn of_watch(&mut self, typed: &'a At<Box<Typed>>, problems: &mut Problems) -> Option<Hook> {
+        if let Some(known) = self.checked.get(&typed.place) {
+            return known.clone();
+        }
+        let hook = self.check_watch(typed, problems);
+        self.checked.insert(&typed.place, hook.clone());
+        hook
+    }
+
+    fn check_watch(&mut self, typed: &'a At<Box<Typed>>, problems: &mut Problems) -> Option<Hook> {
         if typed.value.kind.is_absent() {
             let fix = "add type = \"Generic\", \"GitHub\", \"GitLab\" or \"Bitbucket\"";
             problems.push(Problem::absence(&typed.place, "has no type", fix));

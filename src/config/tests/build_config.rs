@@ -240,3 +240,20 @@ fn watch_and_its_long_form_watch_the_same() {
     assert_eq!(loaded(long).settings.tags, loaded(short).settings.tags);
     assert_eq!(loaded(long).settings.registries, loaded(short).settings.registries);
 }
+
+#[test]
+fn a_password_in_the_address_of_a_repository_is_refused_and_not_shown() {
+    let text = |uri: &str| {
+        format!(
+            "[[build_config]]\nname = \"app\"\nsource = {{ git = {{ uri = \"{uri}\" }} }}\n\
+             [build_config.strategy]\ntype = \"Command\"\ncommand = [\"true\"]\n"
+        )
+    };
+    for uri in ["https://git.example.com/a.git", "ssh://git@git.example.com:22/a.git", "git@git.example.com:a.git"] {
+        assert!(problems(&text(uri)).is_empty(), "{uri}");
+    }
+    let told = problems(&text("https://ci:hunter2@git.example.com/a.git"));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("main.toml:3: build_config[0].source.git.uri: has a password in it"), "{told:?}");
+    assert!(!told[0].contains("hunter2"), "{told:?}");
+}

@@ -329,7 +329,7 @@ fn what_can_be_used_but_is_odd_is_a_warning() {
         ),
         (
             "[[registry]]\nhost = \"other.example.com\"",
-            "main.toml:5: warning: registry[0]: no watch names this registry (other.example.com); \
+            "main.toml:5: warning: registry[0]: no image that is watched is of this registry (other.example.com); \
              watch an image of it, or delete the table",
         ),
     ];

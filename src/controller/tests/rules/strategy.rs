@@ -99,7 +99,7 @@ fn f25_a_strategy_tag_that_moves_after_the_look_is_a_build_of_its_own() {
 }
 
 #[test]
-fn s3_whatever_started_it_the_last_build_is_of_what_the_tag_points_to() {
+fn s03_whatever_started_it_the_last_build_is_of_what_the_tag_points_to() {
     let mut mind = Mind::start([long_form("app", StrategyKind::Source, "ruby", &["ruby", "custom"])]);
     mind.see("ruby", "A");
     mind.see("custom", "A");

@@ -165,9 +165,11 @@ fn what_was_looked_at_must_be_what_the_build_is_made_of() {
     let fresh = with_fresh(&world.controller, start.clone(), both.clone()).unwrap();
     assert!(world.controller.check_start(&fresh).is_ok(), "it was never resolved, and is now");
 
-    world.load(vec![config("default/app", &[BASE])], 50);
+    let only = vec![(BASE.parse().unwrap(), found(1))];
+    assert!(with_fresh(&world.controller, start.clone(), only).is_ok(), "the other tag blocks nothing");
+    world.load(vec![config("default/app", &["one.example/third:1"])], 50);
     let refusal = with_fresh(&world.controller, start.clone(), both.clone()).unwrap_err();
-    assert!(problem(refusal).contains("was loaded anew"), "a reload took a tag out");
+    assert!(problem(refusal).contains("was loaded anew"), "a reload made it one of another image");
     world.load(Vec::new(), 50);
     let start = with_fresh(&world.controller, start, both).unwrap();
     assert!(matches!(world.controller.check_start(&start), Err(StartRefused::NoConfig(_))));

@@ -16,6 +16,7 @@ use super::books::Books;
 use super::condition::{Scope, Trouble};
 use super::gate::{HostGate, Turn};
 use super::ground::Ground;
+use super::lane::Step;
 use super::poller::{Asker, lock};
 use super::{Mode, Resolve, log};
 use crate::image::{Found, TagRef};
@@ -102,6 +103,10 @@ impl Books {
         }
         if let Some(until) = of_host.gate.closed_until() {
             self.progress.hold(host, until);
+            if blame == Blame::Host {
+                // Only a poll opens the host again, and it may have no tag that has another one to come.
+                self.progress.ask_later(&Step { host, tag: position, round: 0 });
+            }
         }
     }
 }

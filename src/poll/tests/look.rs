@@ -10,7 +10,7 @@ use tracing::Level;
 use super::lines::Lines;
 use super::support::{MINUTE, NO_RATE, Running, Script, host, known, pass, resolved, start, trouble_of};
 use crate::image::{Descriptor, Digest, Found, TagRef};
-use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Trouble};
+use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Trouble, Until};
 use crate::registry::Known;
 
 const AT_ONCE: Duration = Duration::from_millis(20);
@@ -163,6 +163,24 @@ async fn a_wish_that_a_look_brings_holds_for_polls_and_is_no_line() {
     let next = running.script.asked()[1].at;
     assert!(next >= looked[0].at + wish, "{next:?}");
     assert!(next < looked[0].at + wish.mul_f64(1.1) + MINUTE + AT_ONCE, "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_a_look_has_closed_opens_again_although_no_tag_of_it_has_a_next_poll() {
+    let mut plan = known(host(HOST, 3, NO_RATE));
+    plan.tags.iter_mut().for_each(|tag| tag.until = Until::Asked);
+    let script = Script::new(|_, asked| match asked {
+        0..4 => (AT_ONCE, Err(trouble_of("connect"))),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    let tag = tags(&plan)[1].clone();
+    assert!(all(running.look(std::slice::from_ref(&tag)).await).await.values().all(Result::is_err));
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 5, "it is probed until it answers, and then no more");
+    assert_eq!(running.script.asked().len(), 5);
+    let answers = all(running.look(&tags(&plan)[1..]).await).await;
+    assert_eq!(answers[&tag], resolved());
 }
 
 #[tokio::test(start_paused = true)]

@@ -118,7 +118,10 @@ impl Books {
     /// The poll of `step`, or the next in its place if the registry wants that tag to be left alone, or nobody wants it.
     fn pass_over(&mut self, mut step: Step, now: Duration) -> Option<Question> {
         while self.is_unwanted(&step) || self.is_left_alone(step.tag, now) {
-            self.progress.ask_no_more(&step);
+            // A slot that is passed over because nobody wants it takes nothing from who asked for the tag.
+            if self.is_left_alone(step.tag, now) {
+                self.progress.ask_no_more(&step);
+            }
             step = self.progress.advance(&step, now)?;
         }
         Some(self.question(step))

@@ -153,6 +153,11 @@ impl Health {
         self.lacks_login
     }
 
+    /// A look at it failed for the login.
+    pub(super) fn lack_login(&mut self) {
+        self.lacks_login = true;
+    }
+
     /// The host was closed for a look at it.
     pub(super) fn accuse(&mut self) {
         self.standing = Standing::Accuser;

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 
 use super::backoff::Blame;
 use super::books::Books;
-use super::condition::{Scope, Trouble};
+use super::condition::{Health, Scope, Trouble};
 use super::gate::{HostGate, Turn};
 use super::ground::Ground;
+use super::lane::Step;
 use super::poller::{Asker, lock};
 use super::{Mode, Resolve, log};
 use crate::image::{Found, TagRef};
@@ -88,8 +89,16 @@ impl Books {
         }
     }
 
-    /// What of a look in vain holds for polls too: the wish of a registry, and that a host is left alone.
-    fn looked_in_vain(&mut self, tag: &TagRef, hint: usize, trouble: &Trouble, blame: Blame, now: Duration) {
+    /// What of a look in vain holds for polls too: the wish of a registry, and that a host is left alone or its login of no
+    /// use. The host's trouble is told as if a poll had run into it, for polls feel it; the tag's own is not.
+    fn looked_in_vain(
+        &mut self,
+        (tag, hint): (&TagRef, usize),
+        trouble: &Trouble,
+        blame: Blame,
+        now: Duration,
+        wall: Timestamp,
+    ) {
         let Some((host, position)) = self.find(tag, hint) else { return };
         let (Some(health), Some(of_host)) = (self.health.get_mut(position), self.ground.hosts.get(host))
         else {
@@ -98,10 +107,31 @@ impl Books {
         match (blame, trouble.retry_after) {
             (Blame::Tag, Some(wish)) => health.leave_alone(Some(now.saturating_add(wish))),
             (Blame::Host, _) => health.accuse(),
-            (Blame::Tag, None) | (Blame::Login, _) => {}
+            (Blame::Login, _) => health.lack_login(),
+            (Blame::Tag, None) => {}
         }
-        if let Some(until) = of_host.gate.closed_until() {
+        let closed_until = of_host.gate.closed_until();
+        if let Some(of_host_health) = self.hosts.get_mut(host) {
+            let closed_for = closed_until.map(|until| until.saturating_sub(now));
+            of_host_health.fail(&of_host.name, trouble, blame, wall, closed_for);
+        }
+        if let Some(until) = closed_until {
             self.progress.hold(host, until);
+            if blame == Blame::Host {
+                // Only a poll opens the host again, and it may have no tag that has another one to come.
+                self.progress.ask_later(&Step { host, tag: position, round: 0 });
+            }
+        }
+    }
+
+    /// The registry answered a look, so that a login that was of no use before is of use again.
+    fn look_answered(&mut self, tag: &TagRef, hint: usize, wall: Timestamp) {
+        let Some((host, position)) = self.find(tag, hint) else { return };
+        if !self.health.get_mut(position).is_some_and(Health::answered) {
+            return;
+        }
+        if let (Some(of_host), Some(health)) = (self.ground.hosts.get(host), self.hosts.get_mut(host)) {
+            health.login_accepted(&of_host.name, wall);
         }
     }
 }
@@ -148,8 +178,12 @@ impl<R: Resolve, W: Fn() -> Timestamp> Asker<'_, R, W> {
         };
         let blame = turn.settle(result.as_ref().err(), tag.repository(), doubted);
         log::polled(tag, &result, start.elapsed());
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        if result.as_ref().err().is_none_or(|trouble| trouble.scope == Scope::Tag) {
+            lock(self.books).look_answered(tag, hint, wall);
+        }
         if let (Err(trouble), Some(blame)) = (&result, blame) {
-            lock(self.books).looked_in_vain(tag, hint, trouble, blame, self.clock.now());
+            lock(self.books).looked_in_vain((tag, hint), trouble, blame, now, wall);
         }
         result
     }

@@ -10,7 +10,7 @@ use tracing::Level;
 use super::lines::Lines;
 use super::support::{MINUTE, NO_RATE, Running, Script, host, known, pass, resolved, start, trouble_of};
 use crate::image::{Descriptor, Digest, Found, TagRef};
-use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Trouble};
+use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Trouble, Until};
 use crate::registry::Known;
 
 const AT_ONCE: Duration = Duration::from_millis(20);
@@ -146,7 +146,7 @@ async fn a_host_that_is_left_alone_answers_with_its_trouble_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wish_that_a_look_brings_holds_for_polls_and_is_no_line() {
+async fn a_wish_that_a_look_brings_holds_for_polls_and_is_told_of_the_host_alone() {
     let lines = Lines::capture();
     let plan = known(host(HOST, 20, NO_RATE));
     let wish = Duration::from_secs(600);
@@ -158,11 +158,52 @@ async fn a_wish_that_a_look_brings_holds_for_polls_and_is_no_line() {
     assert!(answers.values().all(Result::is_err), "the others answer with the trouble of the first");
     let looked = running.script.asked();
     assert_eq!(looked.len(), 1);
-    assert!(lines.events(Level::INFO).is_empty(), "{:?}", lines.events(Level::INFO));
+    assert_eq!(lines.events(Level::INFO), ["registry_backing_off"]);
+    let status = running.status().await;
+    let trouble = status.hosts[0].trouble.as_ref().unwrap();
+    assert_eq!(trouble.condition.trouble.kind, Trouble::LIMIT);
+    assert!(trouble.closed_for.unwrap() > wish - MINUTE);
+    assert!(status.tags.iter().all(|tag| tag.condition.is_none()), "no poll of a tag has failed");
     pass(20 * MINUTE).await;
+    assert_eq!(lines.events(Level::INFO), ["registry_backing_off"], "it is the same trouble to the polls");
     let next = running.script.asked()[1].at;
     assert!(next >= looked[0].at + wish, "{next:?}");
     assert!(next < looked[0].at + wish.mul_f64(1.1) + MINUTE + AT_ONCE, "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_of_no_use_to_a_look_is_told_until_it_is_of_use_to_one() {
+    let lines = Lines::capture();
+    let script = Script::new(|_, asked| match asked {
+        0 => (AT_ONCE, Err(trouble_of("credentials_rejected"))),
+        _ => (AT_ONCE, resolved()),
+    });
+    let plan = resting(HOST, 1, NO_RATE);
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    assert!(all(running.look(&tags(&plan)).await).await.values().all(Result::is_err));
+    assert_eq!(lines.events(Level::INFO), ["credential_rejected"]);
+    assert!(running.status().await.hosts[0].trouble.is_some());
+    assert!(all(running.look(&tags(&plan)).await).await.values().all(Result::is_ok));
+    assert_eq!(lines.events(Level::INFO), ["credential_rejected", "registry_recovered"]);
+    assert!(running.status().await.hosts[0].trouble.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_a_look_has_closed_opens_again_although_no_tag_of_it_has_a_next_poll() {
+    let mut plan = known(host(HOST, 3, NO_RATE));
+    plan.tags.iter_mut().for_each(|tag| tag.until = Until::Asked);
+    let script = Script::new(|_, asked| match asked {
+        0..4 => (AT_ONCE, Err(trouble_of("connect"))),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    let tag = tags(&plan)[1].clone();
+    assert!(all(running.look(std::slice::from_ref(&tag)).await).await.values().all(Result::is_err));
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 5, "it is probed until it answers, and then no more");
+    assert_eq!(running.script.asked().len(), 5);
+    let answers = all(running.look(&tags(&plan)[1..]).await).await;
+    assert_eq!(answers[&tag], resolved());
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,6 +81,23 @@ async fn it_is_polled_once_for_each_time_that_somebody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_is_served_once_the_host_is_well_although_the_slot_of_the_tag_passes_meanwhile() {
+    let mut plan = known(host(HOST, 1, NO_RATE));
+    plan.tags[0].until = Until::Asked;
+    let tag = plan.tags[0].tag.clone();
+    // The host is in trouble for longer than an interval: its probes come 1, 2, 4, ... seconds after one another.
+    let script = Script::new(|_, asked| match asked {
+        0..8 => (AT_ONCE, trouble("connect")),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan], script);
+    running.poll_now(&tag).await;
+    pass(30 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 9);
+    assert!(running.status().await.hosts[0].trouble.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_stays_done_over_another_plan_however_often_that_comes() {
     let (mut plan, tag) = plan(Until::Found);
     // One connection and slow answers: each plan finds the round of the cohort half done.

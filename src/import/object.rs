@@ -84,12 +84,15 @@ fn find_in(tree: Value, origin: &Origin, around: Around, found: &mut Vec<Found>,
         let text = format!("has the apiVersion {}, which is none that has a {kind}", quoted(version));
         return report.say(Weight::Refused, origin, &label, text);
     }
-    let mut object = |kind| {
-        found.push(Found { kind, root: root.clone(), parameters: around.parameters, origin: origin.clone() });
+    let object = match kind.as_str() {
+        "ImageStream" => Some(Kind::ImageStream),
+        "BuildConfig" => Some(Kind::BuildConfig),
+        _ => None,
     };
+    if let Some(kind) = object {
+        return found.push(Found { kind, root, parameters: around.parameters, origin: origin.clone() });
+    }
     match kind.as_str() {
-        "ImageStream" => object(Kind::ImageStream),
-        "BuildConfig" => object(Kind::BuildConfig),
         "Template" => {
             let around = Around { parameters: Parameters::Open, item_kind: None };
             find_within(root, "objects", origin, &label, around, found, report);

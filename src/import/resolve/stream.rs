@@ -45,14 +45,14 @@ impl<'a> World<'a> {
     ) -> Stream<'a> {
         let mut tags: Vec<StreamTag> =
             stream.tags.iter().filter_map(|tag| self.tag(key, stream, tag, remarks)).collect();
-        let unlisted = self.used.iter().filter(|(of, _)| of == key).map(|(_, tag)| tag);
-        let unlisted: Vec<&String> =
-            unlisted.filter(|name| !stream.tags.iter().any(|tag| tag.name == **name)).collect();
+        let used = self.used.iter().filter(|(of, _)| of == key).map(|(_, tag)| tag);
+        let unlisted: Vec<&String> = used.filter(|name| !tags.iter().any(|tag| tag.name == **name)).collect();
         match &stream.repository {
             Some(repository) => {
                 tags.extend(unlisted.iter().map(|tag| of_repository(repository, tag)));
                 remarks.extend((!unlisted.is_empty()).then(once_of_repository));
             }
+            // What is pushed to the cluster's own registry, listed or not, has to be somewhere here.
             None if tags.is_empty() || !unlisted.is_empty() => report.say_once(system_registry(key, stream)),
             None => {}
         }

@@ -263,3 +263,15 @@ fn what_an_exported_object_says_by_default_is_no_line_of_the_report() {
         assert!(!said.contains(field), "{said}");
     }
 }
+
+#[test]
+fn a_tag_that_is_pushed_needs_a_registry_even_beside_tags_from_elsewhere() {
+    let stream = "kind: ImageStream
+metadata: {name: ruby}
+spec: {tags: [{name: latest}, {name: other, from: {kind: DockerImage, name: \"h.example.com/r:1\"}}]}
+status: {dockerImageRepository: \"registry.internal:5000/shop/ruby\"}
+---
+";
+    let said = report(&import(&(stream.to_owned() + &config("")), Status::Left));
+    assert!(said.contains("set [defaults] system_registry = \"registry.internal:5000\""), "{said}");
+}

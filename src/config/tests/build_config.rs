@@ -249,11 +249,16 @@ fn a_password_in_the_address_of_a_repository_is_refused_and_not_shown() {
              [build_config.strategy]\ntype = \"Command\"\ncommand = [\"true\"]\n"
         )
     };
-    for uri in ["https://git.example.com/a.git", "ssh://git@git.example.com:22/a.git", "git@git.example.com:a.git"] {
+    for uri in
+        ["https://git.example.com/a.git", "ssh://git@git.example.com:22/a.git", "git@git.example.com:a.git"]
+    {
         assert!(problems(&text(uri)).is_empty(), "{uri}");
     }
     let told = problems(&text("https://ci:hunter2@git.example.com/a.git"));
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("main.toml:3: build_config[0].source.git.uri: has a password in it"), "{told:?}");
+    assert!(
+        told[0].contains("main.toml:3: build_config[0].source.git.uri: has a password in it"),
+        "{told:?}"
+    );
     assert!(!told[0].contains("hunter2"), "{told:?}");
 }

@@ -45,9 +45,14 @@ intervall = "15m"
 #[test]
 fn a_daemon_that_is_not_there_is_exit_code_69_and_names_where_it_was_looked_for() {
     let home = Home::new("");
-    for verb in
-        [&["status"][..], &["configs"], &["builds"], &["build", "show", "app-1"], &["release", "--all"]]
-    {
+    for verb in [
+        &["status"][..],
+        &["plan"],
+        &["configs"],
+        &["builds"],
+        &["build", "show", "app-1"],
+        &["release", "--all"],
+    ] {
         let output = home.run(verb);
         assert_eq!(output.status.code(), Some(69), "{verb:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("control.sock"), "{verb:?}");

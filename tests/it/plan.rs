@@ -277,8 +277,3 @@ fn a_tag_that_cannot_be_looked_at_is_taken_as_it_was() {
     assert!(daemon.all("tag_unresolved").is_empty(), "a look is no poll");
     daemon.stop();
 }
-
-#[test]
-fn without_a_daemon_there_is_no_plan() {
-    assert_eq!(Home::new("").run(&["plan"]).status.code(), Some(69));
-}

@@ -15,6 +15,7 @@ use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
 mod faults;
 mod indexes;
 mod login;
+mod pinned;
 mod protocol;
 mod tokens;
 mod travel;

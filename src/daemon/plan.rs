@@ -63,11 +63,7 @@ fn plan(
     records: &Records,
     is_eager: impl Fn(&config::WatchedTag) -> bool,
 ) -> Plan {
-    let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
-    for from in settings.controller.build_configs.iter().flat_map(|config| config.stream_tags()) {
-        let depth = depths.entry(&from.tag).or_default();
-        *depth = depth_of(&from.platforms).max(*depth);
-    }
+    let depths = depths(settings);
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
     for watched in &settings.tags {
         let config::WatchedTag { tag, interval, once } = watched;
@@ -102,6 +98,18 @@ pub(super) fn needs_polls(watched: &config::WatchedTag, records: &Records) -> bo
             Some(Polled::Manifest(_) | Polled::V1(_)) => false,
             Some(Polled::Unasked) | None => true,
         }
+}
+
+/// How deep each tag is looked into: as deep as anyone who follows it needs. What a config is made from may count other
+/// platforms of a tag than its trigger on the same one.
+fn depths(settings: &config::Settings) -> HashMap<&TagRef, Depth> {
+    let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
+    let configs = settings.controller.build_configs.iter();
+    for from in configs.flat_map(|config| config.stream_tags().chain(config.strategy.stream_tag())) {
+        let depth = depths.entry(&from.tag).or_default();
+        *depth = depth_of(&from.platforms).max(*depth);
+    }
+    depths
 }
 
 fn triggers(settings: &config::Settings) -> impl Iterator<Item = TriggerKey> {

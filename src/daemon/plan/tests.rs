@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -17,8 +18,30 @@ fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
         )
     };
     fs::write(&file, watches.iter().map(watch).collect::<String>()).unwrap();
-    let loaded = config::load(&file, &config::SecretFiles::Skip);
+    load(&file)
+}
+
+fn load(file: &Path) -> config::Settings {
+    let loaded = config::load(file, &config::SecretFiles::Skip);
     loaded.unwrap_or_else(|problems| panic!("{problems}")).settings
+}
+
+/// A config on one image by two streams: its strategy by the one, its trigger by the other. The tag of each says this.
+fn two_streams(of_strategy: &str, of_trigger: &str) -> config::Settings {
+    let stream = |name: &str, keys: &str| {
+        format!(
+            "[[image_stream]]\nname = \"{name}\"\n[[image_stream.tag]]\nname = \"1\"\n\
+             from = {{ kind = \"DockerImage\", name = \"127.0.0.1:5000/base:1\" }}\n{keys}\n"
+        )
+    };
+    let config = "[[build_config]]\nname = \"app\"\n[build_config.strategy]\ntype = \"Source\"\n\
+                  from = { name = \"a:1\" }\ncommand = [\"make\"]\n\
+                  [[build_config.trigger]]\ntype = \"ImageChange\"\n\
+                  image_change = { from = { kind = \"ImageStreamTag\", name = \"b:1\" } }\n";
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("main.toml");
+    fs::write(&file, stream("a", of_strategy) + &stream("b", of_trigger) + config).unwrap();
+    load(&file)
 }
 
 fn tag(image: &str) -> TagRef {
@@ -168,4 +191,14 @@ fn a_new_trigger_on_a_tag_that_was_found_once_has_nobody_asked() {
     let back = change(&once(settings(&[LIB])), &new, &known);
     let [poll::Command::Replan(plan)] = &back[..] else { panic!("{back:?}") };
     assert_eq!(until(plan), [(false, Until::Asked)]);
+}
+
+#[test]
+fn a_tag_is_looked_into_as_deep_as_the_strategy_or_the_trigger_on_it_needs() {
+    let legacy = "import_policy = { import_mode = \"Legacy\" }";
+    for settings in [two_streams(legacy, ""), two_streams("", legacy)] {
+        let plan = first(&settings, &Records::default());
+        let depths: Vec<Depth> = plan.hosts[0].tags.iter().map(|tag| tag.depth).collect();
+        assert_eq!(depths, [Depth::Contents]);
+    }
 }

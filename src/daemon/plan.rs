@@ -14,10 +14,7 @@ use crate::{config, poll};
 pub(super) fn first(settings: &config::Settings, records: &Records) -> Plan {
     let unsettled: HashSet<TagRef> =
         triggers(settings).filter(|key| is_unsettled(key, records)).map(|key| key.tag).collect();
-    plan(settings, records, |watched| {
-        needs_polls(watched, records)
-            && (unsettled.contains(&watched.tag) || !records.tags.contains_key(&watched.tag))
-    })
+    plan(settings, records, |tag| unsettled.contains(tag) || !records.tags.contains_key(tag))
 }
 
 /// What is said to polling when `new` settings take the place of `old` ones: nothing where they ask for the same, so that
@@ -28,23 +25,19 @@ pub(super) fn change(
     records: &Records,
 ) -> Vec<poll::Command> {
     let watched: HashSet<&TagRef> = old.tags.iter().map(|watched| &watched.tag).collect();
-    let settled = new.tags.iter().filter(|watched| !needs_polls(watched, records));
-    let settled: HashSet<&TagRef> = settled.map(|watched| &watched.tag).collect();
+    let polled: HashSet<&TagRef> = polled(new, records).collect();
     let before: HashSet<TriggerKey> = triggers(old).collect();
     // A trigger that is new on a tag that is not must not wait for that tag's slot either.
     let added = triggers(new).filter(|key| !before.contains(key) && is_unsettled(key, records));
     let (mut asked, mut eager) = (HashSet::new(), HashSet::new());
-    for key in added.filter(|key| !settled.contains(&key.tag)) {
+    for key in added.filter(|key| polled.contains(&key.tag)) {
         match watched.contains(&key.tag) {
             true => asked.insert(key.tag),
             false => eager.insert(key.tag),
         };
     }
-    let is_eager = |new: &config::WatchedTag| {
-        !watched.contains(&new.tag)
-            && needs_polls(new, records)
-            && (eager.contains(&new.tag) || !records.tags.contains_key(&new.tag))
-    };
+    let is_eager =
+        |tag: &TagRef| !watched.contains(tag) && (eager.contains(tag) || !records.tags.contains_key(tag));
     let plan = |settings| plan(settings, records, is_eager);
     let mut commands = Vec::new();
     let next = plan(new);
@@ -61,13 +54,14 @@ pub(super) fn change(
 fn plan(
     settings: &config::Settings,
     records: &Records,
-    is_eager: impl Fn(&config::WatchedTag) -> bool,
+    is_eager: impl Fn(&TagRef) -> bool,
 ) -> Plan {
-    let depths = depths(settings);
+    let needs = Needs { depths: depths(settings), records };
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
     for watched in &settings.tags {
         let config::WatchedTag { tag, interval, once } = watched;
-        let until = match (once, needs_polls(watched, records)) {
+        let polls = needs.polls(watched);
+        let until = match (once, polls) {
             (false, _) => Until::Gone,
             (true, true) => Until::Found,
             (true, false) => Until::Asked,
@@ -75,9 +69,9 @@ fn plan(
         tags.entry(tag.host()).or_default().push(TagPlan {
             tag: tag.clone(),
             interval: *interval,
-            eager: is_eager(watched),
+            eager: polls && is_eager(tag),
             until,
-            depth: depths.get(tag).copied().unwrap_or_default(),
+            depth: needs.depth(tag),
             known: records.tags.get(tag).and_then(|record| known(&record.observed)),
         });
     }
@@ -89,15 +83,37 @@ fn plan(
     Plan { hosts: hosts.collect() }
 }
 
-/// Whether a tag is polled without being asked for: always, or until a registry has told once what it points to. What was
-/// written down while no registry was asked about it is no such answer.
-pub(super) fn needs_polls(watched: &config::WatchedTag, records: &Records) -> bool {
-    let known = records.tags.get(&watched.tag).map(|record| &record.observed.polled);
-    !watched.once
-        || match known {
-            Some(Polled::Manifest(_) | Polled::V1(_)) => false,
-            Some(Polled::Unasked) | None => true,
-        }
+/// What decides whether a tag is polled without being asked for.
+struct Needs<'a> {
+    depths: HashMap<&'a TagRef, Depth>,
+    records: &'a Records,
+}
+
+impl Needs<'_> {
+    fn depth(&self, tag: &TagRef) -> Depth {
+        self.depths.get(tag).copied().unwrap_or_default()
+    }
+
+    /// Always, or until a registry has told once what the tag points to, and what is in that if it matters. What was
+    /// written down while no registry was asked about it is no such answer.
+    fn polls(&self, watched: &config::WatchedTag) -> bool {
+        let config::WatchedTag { tag, once, .. } = watched;
+        let is_found = |image: &Image| match &image.polled {
+            Polled::Manifest(_) => self.depth(tag) < Depth::Contents || !is_unread(image),
+            Polled::V1(_) => true,
+            Polled::Unasked => false,
+        };
+        !once || self.records.tags.get(tag).is_none_or(|record| !is_found(&record.observed))
+    }
+}
+
+/// The tags that are polled without being asked for.
+pub(super) fn polled<'s>(
+    settings: &'s config::Settings,
+    records: &'s Records,
+) -> impl Iterator<Item = &'s TagRef> {
+    let needs = Needs { depths: depths(settings), records };
+    settings.tags.iter().filter(move |watched| needs.polls(watched)).map(|watched| &watched.tag)
 }
 
 /// How deep each tag is looked into: as deep as anyone who follows it needs. What a config is made from may count other
@@ -135,8 +151,12 @@ fn depth_of(platforms: &Platforms) -> Depth {
 /// What was stored of a tag, as polling needs to know it.
 fn known(image: &Image) -> Option<Known> {
     let Polled::Manifest(manifest) = &image.polled else { return None };
-    let unread = matches!(image.identity, Identity::Index { children: None, .. });
-    Some(Known { digest: manifest.digest.clone(), unread })
+    Some(Known { digest: manifest.digest.clone(), unread: is_unread(image) })
+}
+
+/// Whether it is an index that nobody looked into.
+fn is_unread(image: &Image) -> bool {
+    matches!(image.identity, Identity::Index { children: None, .. })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::controller::{Record, TagRecord, TriggerRecord};
-use crate::image::{Descriptor, Digest};
+use crate::image::{Children, Descriptor, Digest};
 
 fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
     let dir = TempDir::new().unwrap();
@@ -201,4 +201,30 @@ fn a_tag_is_looked_into_as_deep_as_the_strategy_or_the_trigger_on_it_needs() {
         let depths: Vec<Depth> = plan.hosts[0].tags.iter().map(|tag| tag.depth).collect();
         assert_eq!(depths, [Depth::Contents]);
     }
+}
+
+#[test]
+fn an_index_that_was_found_once_is_polled_until_it_is_read_if_what_is_in_it_matters_since() {
+    let plan_of = |keys: &str, children: Option<Children>| {
+        let settings = once(settings(&[("app", "base:1", keys)]));
+        let index = Descriptor {
+            digest: Digest::sha256_of(b"index"),
+            media_type: "application/vnd.oci.image.index.v1+json".into(),
+            accept_version: 1,
+        };
+        let record = TagRecord {
+            observed: Image::new(Polled::Manifest(index), children),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            earlier: Vec::new(),
+            unwatched_since: None,
+        };
+        let mut records = records(&settings, &[]);
+        records.put(Record::Tag(tag("base:1"), Some(Box::new(record))));
+        until(&first(&settings, &records))
+    };
+    let listed = "platforms = [\"linux/amd64\"]";
+    let children = Children::from([("linux/amd64".parse().unwrap(), Digest::sha256_of(b"amd64"))]);
+    assert_eq!(plan_of("platforms = \"all\"", None), [(false, Until::Asked)]);
+    assert_eq!(plan_of(listed, None), [(false, Until::Found)]);
+    assert_eq!(plan_of(listed, Some(children)), [(false, Until::Asked)]);
 }

@@ -8,13 +8,16 @@ use crate::poll::{HostPlan, Plan, TagPlan, Until};
 use crate::registry::{Depth, Known};
 use crate::{config, poll};
 
-/// What to poll from the start on. A tag that was never seen, or that a trigger has nothing stored for, is not kept
-/// waiting. One that is polled until that succeeds once, and was found before, is not polled at all, whatever a trigger
-/// has stored: what is known of it decides (F6, D8).
+/// What to poll from the start on, by what is stored before the settings are loaded: a load forgets which tags were away.
+///
+/// A tag that was never seen, or that a trigger has nothing stored for, is not kept waiting. One that is polled until that
+/// succeeds once, and was found since it was added, is not polled at all, whatever a trigger has stored: what is known of
+/// it decides (F6, D8).
 pub(super) fn first(settings: &config::Settings, records: &Records) -> Plan {
     let unsettled: HashSet<TagRef> =
         triggers(settings).filter(|key| is_unsettled(key, records)).map(|key| key.tag).collect();
-    plan(settings, records, |tag| unsettled.contains(tag) || !records.tags.contains_key(tag))
+    let is_back = |tag: &TagRef| records.tags.get(tag).is_some_and(|record| record.unwatched_since.is_some());
+    plan(settings, records, is_back, |tag| unsettled.contains(tag) || !records.tags.contains_key(tag))
 }
 
 /// What is said to polling when `new` settings take the place of `old` ones: nothing where they ask for the same, so that
@@ -25,7 +28,10 @@ pub(super) fn change(
     records: &Records,
 ) -> Vec<poll::Command> {
     let watched: HashSet<&TagRef> = old.tags.iter().map(|watched| &watched.tag).collect();
-    let polled: HashSet<&TagRef> = polled(new, records).collect();
+    let is_back = |tag: &TagRef| !watched.contains(tag);
+    let needs = Needs { depths: depths(new), records, is_back };
+    let polled: HashSet<&TagRef> =
+        new.tags.iter().filter(|watched| needs.polls(watched)).map(|watched| &watched.tag).collect();
     let before: HashSet<TriggerKey> = triggers(old).collect();
     // A trigger that is new on a tag that is not must not wait for that tag's slot either.
     let added = triggers(new).filter(|key| !before.contains(key) && is_unsettled(key, records));
@@ -38,7 +44,7 @@ pub(super) fn change(
     }
     let is_eager =
         |tag: &TagRef| !watched.contains(tag) && (eager.contains(tag) || !records.tags.contains_key(tag));
-    let plan = |settings| plan(settings, records, is_eager);
+    let plan = |settings| plan(settings, records, is_back, is_eager);
     let mut commands = Vec::new();
     let next = plan(new);
     if next != plan(old) {
@@ -54,9 +60,10 @@ pub(super) fn change(
 fn plan(
     settings: &config::Settings,
     records: &Records,
+    is_back: impl Fn(&TagRef) -> bool,
     is_eager: impl Fn(&TagRef) -> bool,
 ) -> Plan {
-    let needs = Needs { depths: depths(settings), records };
+    let needs = Needs { depths: depths(settings), records, is_back };
     let mut tags: HashMap<&str, Vec<TagPlan>> = HashMap::new();
     for watched in &settings.tags {
         let config::WatchedTag { tag, interval, once } = watched;
@@ -69,7 +76,7 @@ fn plan(
         tags.entry(tag.host()).or_default().push(TagPlan {
             tag: tag.clone(),
             interval: *interval,
-            eager: polls && is_eager(tag),
+            eager: polls && (is_eager(tag) || *once && needs.is_to_be_imported(tag)),
             until,
             depth: needs.depth(tag),
             known: records.tags.get(tag).and_then(|record| known(&record.observed)),
@@ -84,12 +91,14 @@ fn plan(
 }
 
 /// What decides whether a tag is polled without being asked for.
-struct Needs<'a> {
+struct Needs<'a, B> {
     depths: HashMap<&'a TagRef, Depth>,
     records: &'a Records,
+    /// Whether nobody watched a tag before.
+    is_back: B,
 }
 
-impl Needs<'_> {
+impl<B: Fn(&TagRef) -> bool> Needs<'_, B> {
     fn depth(&self, tag: &TagRef) -> Depth {
         self.depths.get(tag).copied().unwrap_or_default()
     }
@@ -103,16 +112,24 @@ impl Needs<'_> {
             Polled::V1(_) => true,
             Polled::Unasked => false,
         };
-        !once || self.records.tags.get(tag).is_none_or(|record| !is_found(&record.observed))
+        !once
+            || self.is_to_be_imported(tag)
+            || self.records.tags.get(tag).is_none_or(|record| !is_found(&record.observed))
+    }
+
+    /// To be added is to be imported (D8), whatever is remembered of a tag from before it was removed. What is known of a
+    /// digest stays so.
+    fn is_to_be_imported(&self, tag: &TagRef) -> bool {
+        !tag.is_pinned() && (self.is_back)(tag)
     }
 }
 
-/// The tags that are polled without being asked for.
+/// The tags that are polled without being asked for while `settings` hold.
 pub(super) fn polled<'s>(
     settings: &'s config::Settings,
     records: &'s Records,
 ) -> impl Iterator<Item = &'s TagRef> {
-    let needs = Needs { depths: depths(settings), records };
+    let needs = Needs { depths: depths(settings), records, is_back: |_: &TagRef| false };
     settings.tags.iter().filter(move |watched| needs.polls(watched)).map(|watched| &watched.tag)
 }
 

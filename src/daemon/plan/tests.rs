@@ -188,9 +188,25 @@ fn a_new_trigger_on_a_tag_that_was_found_once_has_nobody_asked() {
     let new = once(settings(&[APP, ("web", "base:1", "")]));
     let known = records(&old, &["app"]);
     assert_eq!(said(&change(&old, &new, &known)), (None, vec![]));
-    let back = change(&once(settings(&[LIB])), &new, &known);
-    let [poll::Command::Replan(plan)] = &back[..] else { panic!("{back:?}") };
-    assert_eq!(until(plan), [(false, Until::Asked)]);
+}
+
+#[test]
+fn a_tag_that_is_added_again_is_imported_again_but_for_a_digest() {
+    let pinned = format!("base@{}", Digest::sha256_of(b"x"));
+    for (image, expected) in [("base:1", (true, Until::Found)), (&*pinned, (false, Until::Asked))] {
+        let away = settings(&[LIB]);
+        let here = once(settings(&[("app", image, "")]));
+        let mut known = records(&here, &[]);
+        let commands = change(&away, &here, &known);
+        let [poll::Command::Replan(plan)] = &commands[..] else { panic!("{commands:?}") };
+        assert_eq!(until(plan), [expected], "{image}, by a reload");
+        let record = TagRecord {
+            unwatched_since: Some(Box::new(jiff::Timestamp::UNIX_EPOCH)),
+            ..(*known.tags[&tag(image)]).clone()
+        };
+        known.put(Record::Tag(tag(image), Some(Box::new(record))));
+        assert_eq!(until(&first(&here, &known)), [expected], "{image}, by a restart");
+    }
 }
 
 #[test]

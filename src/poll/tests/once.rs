@@ -152,6 +152,25 @@ async fn another_plan_that_looks_deeper_has_it_polled_until_that_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_plan_that_knows_it_from_before_does_not_end_what_was_not_found_since() {
+    let (plan, tag) = plan(Until::Found);
+    let script = Script::new(|tag, asked| match (tag.repository(), asked) {
+        ("app-0", 0..4) => (AT_ONCE, trouble("denied")),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(MINUTE / 2).await;
+    for interval in [MINUTE, 2 * MINUTE] {
+        let mut other = plan.clone();
+        other.tags[0].until = Until::Asked;
+        other.tags[1].interval = interval;
+        running.go_on_with(&other).await;
+    }
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn polling_once_passes_over_what_was_found_before() {
     for (until, expected) in [(Until::Found, 10), (Until::Asked, 9)] {
         let running = start(Mode::Once, vec![plan(until).0], Script::steady(AT_ONCE));

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::controller::{Records, TriggerKey};
+use crate::controller::{Event, Records, TriggerKey};
 use crate::image::{Identity, Image, Platforms, Polled, TagRef};
 use crate::poll::{HostPlan, Plan, TagPlan, Until};
 use crate::registry::{Depth, Known};
@@ -88,6 +88,12 @@ fn plan(
         Some(HostPlan { host: host.clone(), limits: known.limits, credential, tags })
     });
     Plan { hosts: hosts.collect() }
+}
+
+/// What tells the controller of the tags that `plan` polls only if somebody asks: no first build waits for a look at one.
+pub(super) fn not_awaited(plan: &Plan) -> Vec<Event> {
+    let tags = plan.hosts.iter().flat_map(|host| &host.tags).filter(|tag| tag.until == Until::Asked);
+    tags.map(|tag| Event::Unresolved { tag: tag.tag.clone(), is_v2: false }).collect()
 }
 
 /// What decides whether a tag is polled without being asked for.

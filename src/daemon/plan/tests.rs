@@ -244,3 +244,17 @@ fn an_index_that_was_found_once_is_polled_until_it_is_read_if_what_is_in_it_matt
     assert_eq!(plan_of(listed, None), [(false, Until::Found)]);
     assert_eq!(plan_of(listed, Some(children)), [(false, Until::Asked)]);
 }
+
+#[test]
+fn only_what_is_polled_if_somebody_asks_is_not_awaited() {
+    let settings = once(settings(&[APP, LIB]));
+    let told = |records: &Records| -> Vec<TagRef> {
+        let tag = |event| match event {
+            Event::Unresolved { tag, is_v2: false } => tag,
+            other => panic!("{other:?}"),
+        };
+        not_awaited(&first(&settings, records)).into_iter().map(tag).collect()
+    };
+    assert_eq!(told(&Records::default()), []);
+    assert_eq!(told(&records(&settings, &["app"])), [settings.tags[0].tag.clone()]);
+}

@@ -198,8 +198,7 @@ impl World {
     /// How far the poller looks, as the settings say.
     fn depth(&self, tag: &TagRef) -> Depth {
         let configs = self.settings.build_configs.iter();
-        let followed =
-            configs.flat_map(|config| config.stream_tags().chain(config.strategy.stream_tag()));
+        let followed = configs.flat_map(|config| config.stream_tags().chain(config.strategy.stream_tag()));
         let depth = followed.filter(|from| from.tag == *tag).map(|from| match from.platforms {
             Platforms::Index => Depth::Digest,
             Platforms::All => Depth::Moves,

@@ -128,7 +128,7 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     engine.step(vec![Event::Boot]).await;
     let after_loss = recovery.is_loss() && settings.daemon.on_lost_state == OnLostState::Record;
     let load = Event::Load { settings: Arc::new(settings.controller.clone()), after_loss };
-    engine.step(vec![load]).await;
+    engine.step([load].into_iter().chain(plan::not_awaited(&plan)).collect()).await;
     if recovery.is_loss() && engine.failed_tries() == 0 {
         engine.store().forget_loss().context("note that a loss of state was allowed for")?;
     }

@@ -43,7 +43,7 @@ pub enum Event {
         /// What it points to.
         found: Found,
     },
-    /// A look at a tag did not succeed. It fires and clears nothing (D17).
+    /// A look at a tag did not succeed, or none is to come. It fires and clears nothing (D17).
     Unresolved {
         /// Which tag.
         tag: TagRef,

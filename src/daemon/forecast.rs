@@ -60,9 +60,8 @@ impl Daemon {
             return;
         }
         let records = self.engine.controller.records();
-        let polled = self.settings.tags.iter().filter(|watched| plan::needs_polls(watched, records));
         let tags = match query.assume.is_empty() {
-            true => polled.map(|watched| watched.tag.clone()).collect(),
+            true => plan::polled(&self.settings, records).cloned().collect(),
             false => Vec::new(),
         };
         let (commands, sightings) = (self.commands.clone(), self.sightings.clone());

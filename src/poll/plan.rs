@@ -77,6 +77,8 @@ impl Until {
     pub(super) fn going_on_from(self, before: Self) -> Self {
         match (self, before) {
             (Self::Found, Self::Asked) => Self::Asked,
+            // Known from before it was added again, and not found since.
+            (Self::Asked, Self::Found) => Self::Found,
             (now @ (Self::Gone | Self::Found | Self::Asked), _) => now,
         }
     }

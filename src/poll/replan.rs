@@ -89,14 +89,16 @@ impl Books {
             if let (Some(was), Some(known)) = (was, known.get_mut(position)) {
                 *known = fresher(self.known.get_mut(was).and_then(Option::take), known.take());
             }
+            let deeper = looks_deeper(&old, was, &ground, position);
             if let (Some(before), Some(until)) =
                 (was.and_then(|was| self.until.get(was)), until.get_mut(position))
             {
-                *until = until.going_on_from(*before);
+                // What was enough for the last plan may not be for this one.
+                *until = if deeper { *until } else { until.going_on_from(*before) };
             }
             let was_eager = was.and_then(|was| self.eager.get(was)).copied().unwrap_or_default();
             let cannot_wait = eager.get(position).copied().unwrap_or_default() && !was_eager;
-            due.extend((cannot_wait || looks_deeper(&old, was, &ground, position)).then_some(position));
+            due.extend((cannot_wait || deeper).then_some(position));
         }
 
         let connections = ground.hosts.iter().map(|host| host.limits.max_connections);

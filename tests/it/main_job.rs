@@ -162,6 +162,36 @@ fn once_polls_everything_runs_what_fires_and_tells_by_its_exit_code() {
 }
 
 #[test]
+fn once_builds_a_config_that_is_new_on_a_tag_that_is_not_polled_any_more() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let host = registry.host();
+    let stream = format!(
+        "[[registry]]\nhost = \"{host}\"\ninsecure = true\n\
+         [[image_stream]]\nname = \"base\"\n[[image_stream.tag]]\nname = \"1\"\n\
+         from = {{ kind = \"DockerImage\", name = \"{host}/base:1\" }}\n\
+         import_policy = {{ scheduled = false }}\n"
+    );
+    let config = |name: &str, run: &[String]| {
+        format!(
+            "[[build_config]]\nname = \"{name}\"\n[build_config.strategy]\ntype = \"Source\"\n\
+             from = {{ name = \"base:1\" }}\ncommand = {run:?}\n\
+             [[build_config.trigger]]\ntype = \"ImageChange\"\nimage_change = {{}}\n"
+        )
+    };
+    let home = Home::new("");
+    let run = write_down(home.path(), "$BASEWATCH_BUILD");
+    home.configure(&(stream.clone() + &config("app", &run)));
+    assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+    assert_eq!(written(&home), ["app-1"]);
+    registry.reset_counts();
+    home.configure(&(stream + &config("app", &run) + &config("web", &run)));
+    assert_eq!(home.spawn(&["--once"], &[]).finish().0, Some(0));
+    assert_eq!(written(&home), ["app-1", "web-1"]);
+    assert_eq!(registry.requests().len(), 0, "it was found before");
+}
+
+#[test]
 fn a_state_directory_that_holds_something_else_loses_nothing_of_it() {
     let registry = FakeRegistry::start();
     registry.push("base", "1", 1);

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::controller::{Record, TagRecord, TriggerRecord};
-use crate::image::{Descriptor, Digest};
+use crate::image::{Children, Descriptor, Digest};
 
 fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
     let dir = TempDir::new().unwrap();
@@ -17,8 +18,30 @@ fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
         )
     };
     fs::write(&file, watches.iter().map(watch).collect::<String>()).unwrap();
-    let loaded = config::load(&file, &config::SecretFiles::Skip);
+    load(&file)
+}
+
+fn load(file: &Path) -> config::Settings {
+    let loaded = config::load(file, &config::SecretFiles::Skip);
     loaded.unwrap_or_else(|problems| panic!("{problems}")).settings
+}
+
+/// A config on one image by two streams: its strategy by the one, its trigger by the other. The tag of each says this.
+fn two_streams(of_strategy: &str, of_trigger: &str) -> config::Settings {
+    let stream = |name: &str, keys: &str| {
+        format!(
+            "[[image_stream]]\nname = \"{name}\"\n[[image_stream.tag]]\nname = \"1\"\n\
+             from = {{ kind = \"DockerImage\", name = \"127.0.0.1:5000/base:1\" }}\n{keys}\n"
+        )
+    };
+    let config = "[[build_config]]\nname = \"app\"\n[build_config.strategy]\ntype = \"Source\"\n\
+                  from = { name = \"a:1\" }\ncommand = [\"make\"]\n\
+                  [[build_config.trigger]]\ntype = \"ImageChange\"\n\
+                  image_change = { from = { kind = \"ImageStreamTag\", name = \"b:1\" } }\n";
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("main.toml");
+    fs::write(&file, stream("a", of_strategy) + &stream("b", of_trigger) + config).unwrap();
+    load(&file)
 }
 
 fn tag(image: &str) -> TagRef {
@@ -165,7 +188,73 @@ fn a_new_trigger_on_a_tag_that_was_found_once_has_nobody_asked() {
     let new = once(settings(&[APP, ("web", "base:1", "")]));
     let known = records(&old, &["app"]);
     assert_eq!(said(&change(&old, &new, &known)), (None, vec![]));
-    let back = change(&once(settings(&[LIB])), &new, &known);
-    let [poll::Command::Replan(plan)] = &back[..] else { panic!("{back:?}") };
-    assert_eq!(until(plan), [(false, Until::Asked)]);
+}
+
+#[test]
+fn a_tag_that_is_added_again_is_imported_again_but_for_a_digest() {
+    let pinned = format!("base@{}", Digest::sha256_of(b"x"));
+    for (image, expected) in [("base:1", (true, Until::Found)), (&*pinned, (false, Until::Asked))] {
+        let away = settings(&[LIB]);
+        let here = once(settings(&[("app", image, "")]));
+        let mut known = records(&here, &[]);
+        let commands = change(&away, &here, &known);
+        let [poll::Command::Replan(plan)] = &commands[..] else { panic!("{commands:?}") };
+        assert_eq!(until(plan), [expected], "{image}, by a reload");
+        let record = TagRecord {
+            unwatched_since: Some(Box::new(jiff::Timestamp::UNIX_EPOCH)),
+            ..(*known.tags[&tag(image)]).clone()
+        };
+        known.put(Record::Tag(tag(image), Some(Box::new(record))));
+        assert_eq!(until(&first(&here, &known)), [expected], "{image}, by a restart");
+    }
+}
+
+#[test]
+fn a_tag_is_looked_into_as_deep_as_the_strategy_or_the_trigger_on_it_needs() {
+    let legacy = "import_policy = { import_mode = \"Legacy\" }";
+    for settings in [two_streams(legacy, ""), two_streams("", legacy)] {
+        let plan = first(&settings, &Records::default());
+        let depths: Vec<Depth> = plan.hosts[0].tags.iter().map(|tag| tag.depth).collect();
+        assert_eq!(depths, [Depth::Contents]);
+    }
+}
+
+#[test]
+fn an_index_that_was_found_once_is_polled_until_it_is_read_if_what_is_in_it_matters_since() {
+    let plan_of = |keys: &str, children: Option<Children>| {
+        let settings = once(settings(&[("app", "base:1", keys)]));
+        let index = Descriptor {
+            digest: Digest::sha256_of(b"index"),
+            media_type: "application/vnd.oci.image.index.v1+json".into(),
+            accept_version: 1,
+        };
+        let record = TagRecord {
+            observed: Image::new(Polled::Manifest(index), children),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            earlier: Vec::new(),
+            unwatched_since: None,
+        };
+        let mut records = records(&settings, &[]);
+        records.put(Record::Tag(tag("base:1"), Some(Box::new(record))));
+        until(&first(&settings, &records))
+    };
+    let listed = "platforms = [\"linux/amd64\"]";
+    let children = Children::from([("linux/amd64".parse().unwrap(), Digest::sha256_of(b"amd64"))]);
+    assert_eq!(plan_of("platforms = \"all\"", None), [(false, Until::Asked)]);
+    assert_eq!(plan_of(listed, None), [(false, Until::Found)]);
+    assert_eq!(plan_of(listed, Some(children)), [(false, Until::Asked)]);
+}
+
+#[test]
+fn only_what_is_polled_if_somebody_asks_is_not_awaited() {
+    let settings = once(settings(&[APP, LIB]));
+    let told = |records: &Records| -> Vec<TagRef> {
+        let tag = |event| match event {
+            Event::Unresolved { tag, is_v2: false } => tag,
+            other => panic!("{other:?}"),
+        };
+        not_awaited(&first(&settings, records)).into_iter().map(tag).collect()
+    };
+    assert_eq!(told(&Records::default()), []);
+    assert_eq!(told(&records(&settings, &["app"])), [settings.tags[0].tag.clone()]);
 }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::support::{MINUTE, NO_RATE, Running, Script, host, known, pass, resolved, start, trouble};
 use crate::image::TagRef;
 use crate::poll::{Command, HostPlan, Limits, Mode, Plan, Until};
+use crate::registry::Depth;
 
 const AT_ONCE: Duration = Duration::from_millis(20);
 const HOST: &str = "registry.example.com";
@@ -131,6 +132,42 @@ async fn another_plan_can_have_it_polled_for_good_and_back() {
     running.go_on_with(&back).await;
     pass(5 * MINUTE).await;
     assert_eq!(running.script.asked_of(&tag).len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_plan_that_looks_deeper_has_it_polled_until_that_succeeds() {
+    let (plan, tag) = plan(Until::Found);
+    let script = Script::new(|tag, asked| match (tag.repository(), asked) {
+        ("app-0", 1..4) => (AT_ONCE, trouble("denied")),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(5 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 1);
+    let mut deeper = plan;
+    deeper.tags[0].depth = Depth::Contents;
+    running.go_on_with(&deeper).await;
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_plan_that_knows_it_from_before_does_not_end_what_was_not_found_since() {
+    let (plan, tag) = plan(Until::Found);
+    let script = Script::new(|tag, asked| match (tag.repository(), asked) {
+        ("app-0", 0..4) => (AT_ONCE, trouble("denied")),
+        _ => (AT_ONCE, resolved()),
+    });
+    let running = start(Mode::Continuous, vec![plan.clone()], script);
+    pass(MINUTE / 2).await;
+    for interval in [MINUTE, 2 * MINUTE] {
+        let mut other = plan.clone();
+        other.tags[0].until = Until::Asked;
+        other.tags[1].interval = interval;
+        running.go_on_with(&other).await;
+    }
+    pass(10 * MINUTE).await;
+    assert_eq!(running.script.asked_of(&tag).len(), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,7 +197,8 @@ impl World {
 
     /// How far the poller looks, as the settings say.
     fn depth(&self, tag: &TagRef) -> Depth {
-        let followed = self.settings.build_configs.iter().flat_map(|config| config.stream_tags());
+        let configs = self.settings.build_configs.iter();
+        let followed = configs.flat_map(|config| config.stream_tags().chain(config.strategy.stream_tag()));
         let depth = followed.filter(|from| from.tag == *tag).map(|from| match from.platforms {
             Platforms::Index => Depth::Digest,
             Platforms::All => Depth::Moves,

@@ -43,7 +43,8 @@ const UNPROVED: usize = 4;
 /// What connections are held to.
 const LIMITS: Limits = Limits {
     connections: 64,
-    hello: Duration::from_secs(5),
+    of_one: 16,
+    head: Duration::from_secs(5),
     call: Duration::from_secs(40),
     linger: Duration::from_secs(1),
 };
@@ -126,6 +127,16 @@ pub async fn serve(
     calls: mpsc::Sender<Call>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
+    serve_on(listener.0, hooks, calls, shutdown).await;
+}
+
+/// As [`serve`], of anything that connections come from.
+pub(super) async fn serve_on<L: axum::serve::Listener<Addr = SocketAddr>>(
+    listener: L,
+    hooks: watch::Receiver<Arc<Hooks>>,
+    calls: mpsc::Sender<Call>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let desk = Arc::new(Desk {
         hooks,
         calls,
@@ -140,7 +151,7 @@ pub async fn serve(
         shutdown.await;
         drop(stopping);
     };
-    let listener = Limited::new(listener.0, LIMITS);
+    let listener = Limited::new(listener, LIMITS);
     let service = router.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, service).with_graceful_shutdown(signal);
     let too_long = async {
@@ -155,8 +166,8 @@ pub async fn serve(
     }
 }
 
-impl Connected<IncomingStream<'_, Limited<TcpListener>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Limited<TcpListener>>) -> Self {
+impl<L: axum::serve::Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Limited<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Limited<L>>) -> Self {
         Self(stream.remote_addr().ip().to_canonical())
     }
 }

@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::support::{hooks, made};
+use super::support::{hex, hooks, made, sign};
 use crate::webhook::Call;
-use crate::webhook::server::serve_on;
+use crate::webhook::server::{LONGEST_BODY, serve_on};
 
 const PATH: &str = "/apis/build.openshift.io/v1/namespaces/default/buildconfigs/app/webhooks";
 const JSON: &str = "Content-Type: application/json";
@@ -125,4 +125,46 @@ async fn who_does_not_end_the_head_keeps_a_place_for_no_longer_than_a_head_may_t
     let (code, waited) = crowd.ask([10, 0, 0, 3]).await;
     assert_eq!(code, 200);
     assert!(waited <= Duration::from_secs(6), "{waited:?}");
+}
+
+/// A signed push whose signature is that of its body, but for the last bytes of it.
+fn signed(body: &str, said: usize) -> String {
+    let header =
+        format!("{JSON}\r\nX-Hub-Signature-256: sha256={}", hex(&sign("generic-s3cret", body.as_bytes())));
+    post("generic", &header, body.len()) + "\r\n" + &body[..said]
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_who_dawdle_keep_no_signed_call_waiting() {
+    let crowd = Crowd::new();
+    // More than there is room for.
+    let long = " ".repeat(LONGEST_BODY);
+    let mut dawdling = Vec::new();
+    for number in 0..24 {
+        let said = [1, long.len() - 1][usize::from(number) % 2];
+        dawdling.push(crowd.begin([10, 0, 1, number], &signed(&long, said)).await);
+    }
+    let begun = Instant::now();
+    assert_eq!(heard(crowd.begin([10, 0, 0, 3], &signed("{}", 2)).await).await, 200);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(heard(dawdling.remove(0)).await, 408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_address_two_bodies_are_read_before_they_are_proved_and_the_next_has_its_whole_time() {
+    let crowd = Crowd::new();
+    let mut dawdling = Vec::new();
+    for _ in 0..2 {
+        dawdling.push(crowd.begin([10, 0, 0, 2], &signed("{}", 1)).await);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    let mut third = crowd.begin([10, 0, 0, 2], &signed("{}", 1)).await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    third.write_all(b"}").await.unwrap();
+    assert_eq!(heard(third).await, 200);
+    assert!(begun.elapsed() < Duration::from_secs(13), "{:?}", begun.elapsed());
+    for stream in dawdling {
+        assert_eq!(heard(stream).await, 408);
+    }
 }

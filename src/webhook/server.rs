@@ -225,7 +225,6 @@ impl Desk {
         let (leave, body) = match &place.secret {
             Some(secret) => {
                 let leave = self.ask(&place, secret).map_err(nobody)?;
-                self.pass(&leave).map_err(|refusal| Refused { leave: Some(leave.clone()), refusal })?;
                 let body = read(&self.proved, body).await;
                 (leave.clone(), body.map_err(|refusal| Refused { leave: Some(leave), refusal })?)
             }
@@ -281,6 +280,7 @@ impl Desk {
     }
 
     async fn build(&self, actor: IpAddr, leave: &Leave, wanted: payload::Wanted) -> Result<Answer, Refusal> {
+        self.pass(leave)?;
         let (reply, answer) = oneshot::channel();
         let start = Start {
             config: leave.config.clone(),

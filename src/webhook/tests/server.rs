@@ -223,6 +223,19 @@ async fn too_many_calls_are_told_when_to_come_again_and_wrong_secrets_use_up_not
 }
 
 #[tokio::test]
+async fn what_asks_for_no_build_uses_up_no_build() {
+    let served = Served::content().await;
+    let path = format!("{PATH}/github-s3cret/github");
+    for _ in 0..50 {
+        let ping = served.post(&path, &[JSON, "X-GitHub-Event: ping"], "{}").await;
+        let other = served.post(&path, &[JSON, "X-GitHub-Event: push"], r#"{"ref":"refs/heads/x"}"#).await;
+        assert_eq!((status(&ping), status(&other)), (200, 200));
+    }
+    let push = served.post(&path, &[JSON, "X-GitHub-Event: push"], r#"{"ref":"refs/heads/master"}"#).await;
+    assert_eq!(status(&push), 200, "{push}");
+}
+
+#[tokio::test]
 async fn other_secrets_hold_from_the_moment_they_are_swapped_in() {
     let served = Served::content().await;
     let new = vec![hook(served.dir.path(), HookKind::Generic, "rotated", AllowEnv::None)];

@@ -9,12 +9,14 @@ mod listener;
 mod output;
 pub mod protocol;
 mod server;
+mod share;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use limit::{Limited, Limits};
+pub(crate) use limit::{Limited, Limits, Whence};
 pub use listener::{BindError, Listener};
 pub use server::{Refusal, Reply, Request, serve};
+pub(crate) use share::Shares;
 
 /// The routes, in the one place that both ends read.
 mod route {

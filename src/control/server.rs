@@ -34,7 +34,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What connections are held to.
 const LIMITS: Limits = Limits {
     connections: 64,
-    hello: Duration::from_secs(10),
+    // They are all of one user.
+    of_one: 64,
+    head: Duration::from_secs(10),
     call: Duration::from_secs(30),
     linger: Duration::from_secs(1),
 };

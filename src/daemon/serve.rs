@@ -146,7 +146,7 @@ impl Daemon {
             self.pulse.stopping(work(&self.engine, self.draining)).await;
         }
         let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
-        self.webhooks.stop().await;
+        self.webhooks.stop(self.inbox.calls).await;
         self.engine.close().await;
         tracing::info!(event = "stopped", "stopped");
         Ok(if failed { Ending::SomethingFailed } else { Ending::Done })

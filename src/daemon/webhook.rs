@@ -11,7 +11,7 @@ use super::answer;
 use super::engine::GROUP;
 use super::serve::Daemon;
 use crate::config;
-use crate::controller::{Event, Origin, Start};
+use crate::controller::{BuildKey, Controller, Event, Origin, Start};
 use crate::webhook::{self, Call, Hooks, Listener, Made, Refusal};
 
 /// The listener, and what it goes by.
@@ -49,8 +49,10 @@ impl Webhooks {
         Ok((Self { hooks, _calls: calls, server: Some(Server { stopping, task }) }, calls_in, Some(bound)))
     }
 
-    /// Takes no more calls, and lets those under way end.
-    pub(super) async fn stop(self) {
+    /// Takes no more calls, and lets those under way end. What waits in `calls` is let go first: nobody takes it any more,
+    /// and whoever asked is to hear so.
+    pub(super) async fn stop(self, calls: mpsc::Receiver<Call>) {
+        drop(calls);
         if let Some(Server { stopping, task }) = self.server {
             drop(stopping);
             // It ends by itself, in bounded time; if it panicked, the hook has told of it.
@@ -76,12 +78,10 @@ impl Daemon {
         }
         let mut made = Vec::new();
         let configs: Vec<_> = waiting.iter().map(|(start, ..)| start.config.clone()).collect();
+        let mut next = configs.first().map(|config| self.engine.controller.next_build(config));
         let stored = self.engine.ask_all(&events, |controller, nth| {
-            let newest =
-                configs.get(nth).and_then(|config| controller.records().builds_of(config).next_back());
-            made.push(
-                newest.map(|(key, build)| Made { name: key.name(), build: answer::summary(key, build) }),
-            );
+            made.push(next.take().and_then(|build| made_as(controller, &build)));
+            next = configs.get(nth + 1).map(|config| controller.next_build(config));
         });
         let stored = stored.await;
         for ((start, actor, warning, reply), made) in waiting.into_iter().zip(made) {
@@ -102,6 +102,12 @@ impl Daemon {
         let name = start.overridden(self.engine.controller.config(&start.config)?)?;
         Some(format!("{name} was left out: it is the image that the build is made from"))
     }
+}
+
+/// The build that a decision made under the name that was next before it; none if it made none.
+fn made_as(controller: &Controller, key: &BuildKey) -> Option<Made> {
+    let build = controller.records().builds.get(key)?;
+    Some(Made { name: key.name(), build: answer::summary(key, build) })
 }
 
 fn tell(start: &Start, actor: IpAddr, made: &Made) {

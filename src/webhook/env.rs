@@ -7,24 +7,36 @@ const MOST: usize = 100;
 const LONGEST_NAME: usize = 256;
 const LONGEST_VALUE: usize = 32 * 1024;
 
+/// How long they may be in all, each with the two bytes that stand around it: `exec` takes them together with whatever
+/// else a build is given.
+const LONGEST: usize = 128 * 1024;
+
 /// Names, in capitals, that can change what a command is or what it trusts, though the command stays as it was written.
+/// Such a list is never whole: only a list of the names that are allowed is a boundary.
 #[rustfmt::skip]
 const DANGEROUS: &[&str] = &[
-    "ALL_PROXY", "BASHOPTS", "BASH_ENV", "CC", "CDPATH", "CLASSPATH", "CURL_CA_BUNDLE", "CXX", "EDITOR", "ENV",
-    "GCONV_PATH", "GLIBC_TUNABLES", "GNUMAKEFLAGS", "GOFLAGS", "GOPROXY", "GRADLE_OPTS", "HOME", "HTTPS_PROXY",
-    "HTTP_PROXY", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "KUBECONFIG", "LANGUAGE", "LOCPATH", "MAKEFILES",
-    "MAKEFLAGS", "MAVEN_OPTS", "MFLAGS", "NLSPATH", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "NODE_PATH", "NO_PROXY",
-    "OPENSSL_CONF", "PAGER", "PATH", "PROMPT_COMMAND", "PS4", "REGISTRY_AUTH_FILE", "REQUESTS_CA_BUNDLE",
-    "SHELL", "SHELLOPTS", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "VISUAL", "_JAVA_OPTIONS",
+    "ALL_PROXY", "AR", "AS", "BASHOPTS", "BASH_ENV", "CC", "CDPATH", "CLASSPATH", "COMPILER_PATH", "CPATH",
+    "CPLUS_INCLUDE_PATH", "CPP", "CURL_CA_BUNDLE", "CXX", "C_INCLUDE_PATH", "EDITOR", "ENV", "FC", "GCC_EXEC_PREFIX",
+    "GCONV_PATH", "GLIBC_TUNABLES", "GNUPGHOME", "GOAUTH", "GOBIN", "GOCACHE", "GOENV", "GOEXPERIMENT", "GOINSECURE",
+    "GOMODCACHE", "GONOPROXY", "GONOSUMCHECK", "GONOSUMDB", "GOPATH", "GOPRIVATE", "GOPROXY", "GOROOT", "GOSUMDB",
+    "GOTMPDIR", "GOTOOLCHAIN", "GOTOOLDIR", "GOVCS", "GOWORK", "HGRCPATH", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "IFS",
+    "LANGUAGE", "LD", "LESSCLOSE", "LESSOPEN", "LEX", "LIBRARY_PATH", "LOCPATH", "NLSPATH", "NM",
+    "NODE_EXTRA_CA_CERTS", "NODE_PATH", "NO_PROXY", "OBJC_INCLUDE_PATH", "PAGER", "PATH", "PKG_CONFIG_PATH",
+    "PROMPT_COMMAND", "PS4", "RANLIB", "REGISTRY_AUTH_FILE", "REQUESTS_CA_BUNDLE", "RM", "SHELL", "SHELLOPTS",
+    "SSL_CERT_DIR", "SSL_CERT_FILE", "SVN_SSH", "TMPDIR", "VISUAL", "WGETRC", "YACC", "ZDOTDIR",
 ];
 
 /// What such names may begin with, in capitals.
 #[rustfmt::skip]
 const DANGEROUS_BEGINNINGS: &[&str] = &[
-    "BASEWATCH_", "BASH_FUNC_", "BUILDAH_", "BUNDLE_", "CARGO_", "CONTAINERS_", "CONTAINER_", "DOCKER_", "DYLD_",
-    "GEM_", "GIT_", "LD_", "LUA_", "MALLOC_", "NPM_CONFIG_", "PERL", "PHP", "PIP_", "PODMAN_", "PYTHON", "RUBY",
-    "RUST", "SSH_", "STORAGE_", "SUDO_", "XDG_",
+    "ANT_", "AWS_", "BASEWATCH_", "BASH_FUNC_", "BUILDAH_", "BUILDKIT_", "BUILDX_", "BUNDLE_", "CARGO_", "CCACHE_",
+    "CGO_", "CMAKE_", "COMPOSE_", "CONTAINER", "DOCKER_", "DYLD_", "GEM_", "GIT_", "GRADLE_", "HELM_", "JAVA_",
+    "JDK_", "KUBE", "LD_", "LUA_", "MAKE", "MALLOC_", "MAVEN_", "NPM_", "OPENSSL_", "PERL", "PHP", "PIP_", "PODMAN_",
+    "PYTHON", "RUBY", "RUST", "SSH_", "STORAGE_", "SUDO_", "TF_", "XDG_", "YARN_",
 ];
+
+/// What such names may end in, in capitals.
+const DANGEROUS_ENDINGS: &[&str] = &["FLAGS", "_CONFIG", "_HOME", "_OPTIONS", "_OPTS", "_RSH"];
 
 /// What became of the variables that a caller sent.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,10 +50,17 @@ impl AllowEnv {
     /// Those of `sent` that the build is given. Of several of one name the last counts.
     pub(super) fn take(&self, sent: Vec<(String, String)>) -> Taken {
         let mut taken = Taken::default();
+        // Of those that another of the name replaces, too: it is a bound, not an account.
+        let mut length = 0;
         for (name, value) in sent {
             match self.judge(&name) {
                 Verdict::Silent => {}
-                Verdict::Take if fits(&name, &value) && taken.env.len() < MOST => {
+                Verdict::Take
+                    if fits(&name, &value)
+                        && taken.env.len() < MOST
+                        && length + size(&name, &value) <= LONGEST =>
+                {
+                    length += size(&name, &value);
                     taken.env.retain(|(known, _)| *known != name);
                     taken.env.push((name, value));
                 }
@@ -78,6 +97,12 @@ fn is_dangerous(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     DANGEROUS.contains(&name.as_str())
         || DANGEROUS_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || DANGEROUS_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// How long it is in the environment of a process: `NAME=value` and a zero.
+fn size(name: &str, value: &str) -> usize {
+    name.len() + value.len() + 2
 }
 
 /// Whether it can be a variable of a process at all.

@@ -1,9 +1,9 @@
 //! Webhooks: who may ask for builds over HTTP, and how.
 //!
 //! ```text
-//!  POST …/webhooks/SECRET/KIND ──> place (whose, which kind) ──> hooks (may they?) ──> bucket (so often?)
+//!  POST …/webhooks/SECRET/KIND ──> place (whose, which kind) ──> hooks (may they?)
 //!                                                                   │
-//!        the answer <── the daemon's mind <── Call <── payload (what is it about, does it concern the config?)
+//!  the answer <── the daemon's mind <── Call <── bucket (so often?) <── payload (does it concern the config?)
 //! ```
 //! The paths and the answers are OpenShift's (F31-F34), so that existing hooks need only another host. A payload is never
 //! believed about images: a build is made from what is stored, whatever brought it about.

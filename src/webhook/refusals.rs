@@ -1,7 +1,8 @@
 //! Who was refused, so that whoever knocks all day fills no log: one line when it begins, then a count. Pure.
 //!
 //! What is counted is told an hour after the last line, whether it goes on or not. Memory is bounded: where too many
-//! addresses knock, those that are new share one line.
+//! addresses knock, those that are new share one line. Of callers who knew a secret each config and reason has its own
+//! line, whoever else knocks; there are no more of those than there are configs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,17 +16,21 @@ use crate::controller::ConfigKey;
 /// How long refusals of one kind are only counted.
 const QUIET: Duration = Duration::from_hours(1);
 
-/// How many addresses and kinds are told apart.
+/// How many addresses and reasons are told apart of callers who knew no secret.
 const MOST: usize = 1_024;
 
 /// What was refused since it was last told.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(HashMap<Kind, Count>);
+pub(super) struct Refusals {
+    strangers: HashMap<Kind, Count>,
+    /// Callers who knew a secret: as many kinds as there are configs and reasons.
+    known: HashMap<Kind, Count>,
+}
 
 /// What is told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {
-    /// None for all that are too many to be told apart.
+    /// None for all that are too many to be told apart, and where the config tells them apart.
     actor: Option<IpAddr>,
     /// Only where the caller knew the secret: what others say is no name of ours.
     config: Option<ConfigKey>,
@@ -34,6 +39,8 @@ struct Kind {
 
 #[derive(Debug)]
 struct Count {
+    /// The last of them, if the line may name one.
+    actor: Option<IpAddr>,
     told: Instant,
     since: u64,
     error: Option<String>,
@@ -59,21 +66,30 @@ impl Refusals {
         refusal: &Refusal,
         now: Instant,
     ) -> Option<Told> {
-        let mut kind = Kind { actor: Some(actor), config: config.cloned(), reason: refusal.reason() };
-        if self.0.len() >= MOST && !self.0.contains_key(&kind) {
-            kind = Kind { actor: None, config: None, ..kind };
-        }
+        let reason = refusal.reason();
+        let (kinds, kind, who) = match config {
+            Some(config) => {
+                let kind = Kind { actor: None, config: Some(config.clone()), reason };
+                (&mut self.known, kind, Some(actor))
+            }
+            None => {
+                let kind = Kind { actor: Some(actor), config: None, reason };
+                match self.strangers.len() < MOST || self.strangers.contains_key(&kind) {
+                    true => (&mut self.strangers, kind, Some(actor)),
+                    false => (&mut self.strangers, Kind { actor: None, ..kind }, None),
+                }
+            }
+        };
         let error = config.map(|_| refusal.message());
-        match self.0.get_mut(&kind) {
+        match kinds.get_mut(&kind) {
             Some(count) => {
-                count.since += 1;
-                count.error = error;
+                *count = Count { actor: who, told: count.told, since: count.since + 1, error };
                 None
             }
             None => {
-                let told = kind.told(1, error);
-                self.0.insert(kind, Count { told: now, since: 0, error: None });
-                Some(told)
+                let count =
+                    kinds.entry(kind.clone()).or_insert(Count { actor: who, told: now, since: 1, error });
+                Some(count.tell(&kind, now))
             }
         }
     }
@@ -81,23 +97,27 @@ impl Refusals {
     /// What was counted for long enough. What did not happen again is forgotten, and a new beginning the next time.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<Told> {
         let mut lines = Vec::new();
-        self.0.retain(|kind, count| {
-            if now.saturating_duration_since(count.told) < QUIET {
-                return true;
-            }
-            let happened = std::mem::take(&mut count.since);
-            if happened > 0 {
-                lines.push(kind.told(happened, count.error.take()));
-                count.told = now;
-            }
-            happened > 0
-        });
+        for kinds in [&mut self.strangers, &mut self.known] {
+            kinds.retain(|kind, count| {
+                if now.saturating_duration_since(count.told) < QUIET {
+                    return true;
+                }
+                let happened = count.since > 0;
+                if happened {
+                    lines.push(count.tell(kind, now));
+                }
+                happened
+            });
+        }
         lines
     }
 }
 
-impl Kind {
-    fn told(&self, count: u64, error: Option<String>) -> Told {
-        Told { actor: self.actor, config: self.config.clone(), reason: self.reason, error, count }
+impl Count {
+    /// A line of what was counted; counting begins anew.
+    fn tell(&mut self, kind: &Kind, now: Instant) -> Told {
+        let (since, error) = (std::mem::take(&mut self.since), self.error.take());
+        self.told = now;
+        Told { actor: self.actor, config: kind.config.clone(), reason: kind.reason, error, count: since }
     }
 }

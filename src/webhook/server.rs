@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Answer, Made, Refusal};
@@ -27,7 +27,7 @@ use super::place::{self, Place};
 use super::refusals::Refusals;
 use super::secret::Offered;
 use super::signature;
-use crate::control::{Limited, Limits};
+use crate::control::{Limited, Limits, Shares, Whence as _};
 use crate::controller::{Origin, Start};
 
 /// The longest body that is read, in bytes: more than any push of a day's work. GitHub sends up to 25 MB.
@@ -36,14 +36,22 @@ pub(super) const LONGEST_BODY: usize = 4 * 1024 * 1024;
 /// How long a body may take to come.
 const BODY: Duration = Duration::from_secs(10);
 
-/// How many bodies are read at once of callers who proved that they know a secret, and of those whose body is the proof.
-const BODIES: usize = 8;
-const UNPROVED: usize = 4;
+/// How much is held at once, in bytes, of the bodies of callers who proved that they know a secret, and of those whose
+/// body is the proof.
+const PROVED: usize = 8 * LONGEST_BODY;
+const UNPROVED: usize = 4 * LONGEST_BODY;
+
+/// How much each body has beside that, in bytes: most pushes need no more, and wait for nobody.
+const OWN: usize = 64 * 1024;
+
+/// How many bodies of one address are read at once before it has proved anything.
+const UNPROVED_OF_ONE: usize = 2;
 
 /// What connections are held to.
 const LIMITS: Limits = Limits {
     connections: 64,
-    hello: Duration::from_secs(5),
+    of_one: 16,
+    head: Duration::from_secs(5),
     call: Duration::from_secs(40),
     linger: Duration::from_secs(1),
 };
@@ -86,13 +94,24 @@ struct Desk {
     calls: mpsc::Sender<Call>,
     buckets: Mutex<Buckets>,
     refusals: Mutex<Refusals>,
-    bodies: Semaphore,
+    proved: Semaphore,
     unproved: Semaphore,
+    shares: Shares,
+}
+
+/// A body, and the room that it takes for as long as this lives.
+struct Held<'a> {
+    bytes: Vec<u8>,
+    room: Option<SemaphorePermit<'a>>,
 }
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
-struct Peer(IpAddr);
+struct Peer {
+    actor: IpAddr,
+    /// Whose share its body is counted in before it is proved.
+    share: Option<IpAddr>,
+}
 
 /// A refusal, and whom it may be told of: of a config only once its secret was known.
 struct Refused {
@@ -126,13 +145,24 @@ pub async fn serve(
     calls: mpsc::Sender<Call>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
+    serve_on(listener.0, hooks, calls, shutdown).await;
+}
+
+/// As [`serve`], of anything that connections come from.
+pub(super) async fn serve_on<L: axum::serve::Listener<Addr = SocketAddr>>(
+    listener: L,
+    hooks: watch::Receiver<Arc<Hooks>>,
+    calls: mpsc::Sender<Call>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let desk = Arc::new(Desk {
         hooks,
         calls,
         buckets: Mutex::default(),
         refusals: Mutex::default(),
-        bodies: Semaphore::new(BODIES),
+        proved: Semaphore::new(PROVED),
         unproved: Semaphore::new(UNPROVED),
+        shares: Shares::new(UNPROVED_OF_ONE),
     });
     let router = Router::new().fallback(answer).with_state(Arc::clone(&desk));
     let (stopping, stopped) = oneshot::channel::<()>();
@@ -140,7 +170,7 @@ pub async fn serve(
         shutdown.await;
         drop(stopping);
     };
-    let listener = Limited::new(listener.0, LIMITS);
+    let listener = Limited::new(listener, LIMITS);
     let service = router.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, service).with_graceful_shutdown(signal);
     let too_long = async {
@@ -155,19 +185,21 @@ pub async fn serve(
     }
 }
 
-impl Connected<IncomingStream<'_, Limited<TcpListener>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Limited<TcpListener>>) -> Self {
-        Self(stream.remote_addr().ip().to_canonical())
+impl<L: axum::serve::Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Limited<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Limited<L>>) -> Self {
+        let address = stream.remote_addr();
+        Self { actor: address.ip().to_canonical(), share: address.address() }
     }
 }
 
 /// One call. If the caller goes away meanwhile, what it asked for may be built all the same: the daemon tells of that.
 async fn answer(
     State(desk): State<Arc<Desk>>,
-    ConnectInfo(Peer(actor)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    let mut response = match desk.take(actor, request).await {
+    let actor = peer.actor;
+    let mut response = match desk.take(peer, request).await {
         Ok(answer) => answer.into_response(),
         Err(Refused { leave, refusal }) => {
             let config = leave.as_ref().map(|leave| &leave.config);
@@ -182,7 +214,7 @@ async fn answer(
 }
 
 impl Desk {
-    async fn take(&self, actor: IpAddr, request: Request) -> Result<Answer, Refused> {
+    async fn take(&self, peer: Peer, request: Request) -> Result<Answer, Refused> {
         let nobody = |refusal: Refusal| Refused { leave: None, refusal };
         let path = request.uri().path();
         if request.method() != Method::POST {
@@ -193,18 +225,14 @@ impl Desk {
         let (leave, body) = match &place.secret {
             Some(secret) => {
                 let leave = self.ask(&place, secret).map_err(nobody)?;
-                self.pass(&leave)?;
-                let body = read(&self.bodies, body).await;
+                let body = read(&self.proved, body).await;
                 (leave.clone(), body.map_err(|refusal| Refused { leave: Some(leave), refusal })?)
             }
-            None => {
-                let (leave, body) = self.prove(&place, &parts.headers, body).await.map_err(nobody)?;
-                self.pass(&leave)?;
-                (leave, body)
-            }
+            None => self.prove(peer, &place, &parts.headers, body).await.map_err(nobody)?,
         };
-        let payload = payload::read(&leave, &parts.headers, &body);
+        let payload = payload::read(&leave, &parts.headers, &body.bytes);
         drop(body);
+        let actor = peer.actor;
         let told = match payload {
             Ok(Payload::Build(wanted)) => self.build(actor, &leave, wanted).await,
             Ok(Payload::Nothing(skipped)) => {
@@ -219,17 +247,22 @@ impl Desk {
     /// Lets in who has no secret in the path, but in a header, or who signed the body with it.
     async fn prove(
         &self,
+        peer: Peer,
         place: &Place,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<(Leave, Vec<u8>), Refusal> {
+    ) -> Result<(Leave, Held<'_>), Refusal> {
         if let Some(token) = signature::token(place.kind, headers) {
             let leave = self.ask(place, &Offered::secret(token))?;
-            return Ok((leave, read(&self.bodies, body).await?));
+            return Ok((leave, read(&self.proved, body).await?));
         }
         let signature = signature::signature(place.kind, headers).ok_or(Refusal::Unauthorized)?;
+        let _turn = match peer.share {
+            Some(address) => timeout(BODY, self.shares.wait(address)).await.map_err(|_| Refusal::TooSlow)?,
+            None => None,
+        };
         let body = read(&self.unproved, body).await?;
-        let leave = self.ask(place, &Offered::Signature { signature, body: &body })?;
+        let leave = self.ask(place, &Offered::Signature { signature, body: &body.bytes })?;
         Ok((leave, body))
     }
 
@@ -238,14 +271,16 @@ impl Desk {
         hooks.ask(&place.config, place.kind, offered).ok_or(Refusal::Unauthorized)
     }
 
-    /// Counts only those who know the secret, so that nobody else can use up what is theirs.
-    fn pass(&self, leave: &Leave) -> Result<(), Refused> {
+    /// Counts only the builds that are asked for, by those who know the secret, so that nothing else can use up what is
+    /// theirs.
+    fn pass(&self, leave: &Leave) -> Result<(), Refusal> {
         let rate = self.hooks.borrow().requests_per_second();
         let taken = lock(&self.buckets).take(&leave.config, rate, Instant::now());
-        taken.map_err(|wait| Refused { leave: Some(leave.clone()), refusal: Refusal::TooMany(wait) })
+        taken.map_err(Refusal::TooMany)
     }
 
     async fn build(&self, actor: IpAddr, leave: &Leave, wanted: payload::Wanted) -> Result<Answer, Refusal> {
+        self.pass(leave)?;
         let (reply, answer) = oneshot::channel();
         let start = Start {
             config: leave.config.clone(),
@@ -286,27 +321,44 @@ impl Desk {
     }
 }
 
-/// The whole body, in its turn.
-async fn read(turns: &Semaphore, body: Body) -> Result<Vec<u8>, Refusal> {
+/// The whole body. Its first bytes are its own, and the rest takes of `room` what has come: who dawdles keeps from others
+/// no more than it has sent. Where long ones wait for each other, the time for it ends that.
+async fn read(room: &Semaphore, body: Body) -> Result<Held<'_>, Refusal> {
     let too_long = |bytes: u64| bytes > LONGEST_BODY as u64;
     if too_long(body.size_hint().lower()) {
         return Err(Refusal::TooLong);
     }
     let whole = async {
-        // Nobody closes the semaphore.
-        let _turn = turns.acquire().await;
         let mut pieces = body.into_data_stream();
-        let mut bytes = Vec::new();
+        let mut held = Held { bytes: Vec::new(), room: None };
         while let Some(piece) = pieces.next().await {
             let cut_off = |_| Refusal::Malformed("the body cannot be read to its end".to_owned());
-            bytes.extend_from_slice(&piece.map_err(cut_off)?);
-            if too_long(bytes.len() as u64) {
+            let piece = piece.map_err(cut_off)?;
+            let length = held.bytes.len() + piece.len();
+            if too_long(length as u64) {
                 return Err(Refusal::TooLong);
             }
+            held.make_room(room, length).await;
+            held.bytes.extend_from_slice(&piece);
         }
-        Ok(bytes)
+        Ok(held)
     };
     timeout(BODY, whole).await.unwrap_or(Err(Refusal::TooSlow))
+}
+
+impl<'a> Held<'a> {
+    /// Waits until it may have so many bytes in all.
+    async fn make_room(&mut self, room: &'a Semaphore, length: usize) {
+        let has = self.room.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let missing = length.saturating_sub(OWN).saturating_sub(has);
+        // No piece is longer than a body may be, and nobody closes the semaphore.
+        let Ok(missing) = u32::try_from(missing) else { return };
+        let Ok(more) = room.acquire_many(missing).await else { return };
+        match &mut self.room {
+            Some(room) => room.merge(more),
+            None => self.room = Some(more),
+        }
+    }
 }
 
 /// Held for no longer than one look; a panic in between leaves it as it was.

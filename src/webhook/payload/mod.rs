@@ -74,11 +74,14 @@ pub(super) fn read(leave: &Leave, headers: &HeaderMap, body: &[u8]) -> Result<Pa
     })
 }
 
-/// One call is one build at most, of the first branch in it that the config is built from.
+/// One call is one build at most, of the first branch in it that the config is built from and that is still there.
 fn first_that_concerns(leave: &Leave, pushes: Vec<Push>) -> Payload {
-    match pushes.into_iter().find(|push| leave.branch.is(&push.reference)) {
-        None => Payload::skipped("ref_mismatch"),
-        Some(push) if push.deleted => Payload::skipped("ref_deleted"),
+    let mut concerning = pushes.into_iter().filter(|push| leave.branch.is(&push.reference)).peekable();
+    if concerning.peek().is_none() {
+        return Payload::skipped("ref_mismatch");
+    }
+    match concerning.find(|push| !push.deleted) {
+        None => Payload::skipped("ref_deleted"),
         Some(push) => Payload::Build(Wanted { revision: push.revision, ..Wanted::default() }),
     }
 }

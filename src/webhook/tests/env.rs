@@ -26,6 +26,13 @@ fn where_any_is_allowed_what_changes_the_command_itself_is_left_out() {
         "PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "IFS", "GIT_SSH_COMMAND", "BASEWATCH_IMAGE", "PYTHONPATH",
         "NODE_OPTIONS", "PERL5LIB", "PERL5OPT", "RUBYOPT", "RUBYLIB", "ld_preload", "JAVA_TOOL_OPTIONS",
         "https_proxy", "DOCKER_HOST", "npm_config_registry", "HOME", "SHELLOPTS", "PS4", "MAKEFLAGS",
+        "TAR_OPTIONS", "RSYNC_RSH", "LESSOPEN", "LESSCLOSE", "ZDOTDIR", "HGRCPATH", "SVN_SSH", "OPENSSL_MODULES",
+        "WGETRC", "CURL_HOME", "RM", "LD", "AR", "AS", "CC", "CPP", "FC", "MAKE", "MAKEFILES", "CFLAGS", "LDFLAGS",
+        "CPATH", "LIBRARY_PATH", "CMAKE_TOOLCHAIN_FILE", "CCACHE_PREFIX", "GOFLAGS", "GOTOOLCHAIN", "YARN_RC_FILENAME",
+        "NPM_TOKEN", "MAVEN_ARGS", "ANT_ARGS", "GRADLE_USER_HOME", "JAVA_HOME", "JDK_HOME", "COMPOSE_FILE",
+        "BUILDX_BUILDER", "BUILDKIT_HOST", "CONTAINER_HOST", "CONTAINERS_CONF", "BUILDAH_ISOLATION", "AWS_PROFILE",
+        "KUBECONFIG", "HELM_PLUGINS", "TF_CLI_ARGS", "GNUPGHOME", "XDG_RUNTIME_DIR", "SBT_OPTS", "X_RSH", "M2_HOME",
+        "APP_CONFIG", "LESS_OPTIONS",
     ];
     for name in dangerous {
         assert_eq!(take(&AllowEnv::Any, &[(name, "x")]), (vec![], vec![name.to_owned()]), "{name}");
@@ -45,4 +52,16 @@ fn what_cannot_be_a_variable_is_left_out() {
     let many: Vec<(String, String)> = (0..1000).map(|number| (format!("V{number}"), String::new())).collect();
     let taken = AllowEnv::Any.take(many);
     assert_eq!((taken.env.len(), taken.refused.len()), (100, 900));
+}
+
+#[test]
+fn all_of_them_together_are_no_longer_than_exec_takes() {
+    let value = "x".repeat(32 * 1024 - 4);
+    let sent: Vec<(String, String)> = (0..100).map(|number| (format!("V{number}"), value.clone())).collect();
+    let taken = AllowEnv::Any.take(sent);
+    assert_eq!(taken.env.len(), 4);
+    assert_eq!(taken.env.len() + taken.refused.len(), 100);
+    let short = AllowEnv::Names(vec!["A".to_owned(), "B".to_owned()])
+        .take(vec![("A".to_owned(), value.clone()), ("B".to_owned(), String::new())]);
+    assert_eq!((short.env.len(), short.refused.len()), (2, 0));
 }

@@ -1,4 +1,5 @@
 mod bucket;
+mod crowd;
 mod env;
 mod hooks;
 mod payload;

@@ -109,6 +109,8 @@ fn bitbucket_of_the_cloud_tells_each_branch_that_moved() {
     assert_eq!(skipped(ask(&push(json!([change("tag", "main")])))), ("ref_mismatch", None));
     let gone = push(json!([{ "old": branch("branch", "main"), "new": null, "closed": true }]));
     assert_eq!(skipped(ask(&gone)), ("ref_deleted", None));
+    let moved = push(json!([{ "old": branch("branch", "main"), "new": null }, change("branch", "main")]));
+    assert_eq!(told(wanted(ask(&moved))), ADA, "what is gone hides nothing");
     assert_eq!(skipped(ask(&json!({}))), ("ref_mismatch", None));
 }
 

@@ -46,3 +46,22 @@ fn of_too_many_addresses_those_that_are_new_share_a_line() {
     let counted: u64 = refusals.sweep(now + Duration::from_hours(1)).iter().map(|told| told.count).sum();
     assert_eq!(counted + 1_025, 10_000);
 }
+
+#[test]
+fn who_knew_a_secret_is_told_of_with_the_config_whoever_else_knocks() {
+    let (mut refusals, now) = (Refusals::default(), Instant::now());
+    for number in 0..2_000 {
+        refusals.add(address(number), None, &Refusal::Method, now);
+    }
+    let failed = Refusal::Failed("the disk is full".to_owned());
+    let told = refusals.add(address(9_000), Some(&app()), &failed, now).unwrap();
+    assert_eq!((told.actor, told.config), (Some(address(9_000)), Some(app())));
+    // A config and a reason are one line, from wherever the calls come, and it names the last.
+    for number in 0..2_000 {
+        assert_eq!(refusals.add(address(number), Some(&app()), &failed, now), None);
+    }
+    let lines = refusals.sweep(now + Duration::from_hours(1));
+    let of_app: Vec<_> = lines.into_iter().filter(|told| told.config.is_some()).collect();
+    assert_eq!((of_app.len(), of_app[0].count, of_app[0].actor), (1, 2_000, Some(address(1_999))));
+    assert!(of_app[0].error.is_some());
+}

@@ -9,13 +9,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tempfile::TempDir;
 
+use crate::control::protocol::{Build, Phase};
 use crate::controller::{
     BuildConfig, ConfigKey, Git, History, HookKind, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Source,
     Strategy, StrategyKind, Supersede,
 };
 use crate::webhook::hooks::{Hooks, Leave};
 use crate::webhook::secret::Offered;
-use crate::webhook::{AllowEnv, Hook, Settings};
+use crate::webhook::{AllowEnv, Call, Hook, Made, Settings};
 
 /// Each kind, and the secret of its hook.
 pub(super) const HOOKS: [(HookKind, &str); 4] = [
@@ -103,4 +104,22 @@ pub(super) fn sign(secret: &str, body: &[u8]) -> [u8; 32] {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the daemon makes of a call.
+pub(super) fn made(call: &Call) -> Made {
+    let build = Build {
+        build: format!("{}-7", call.start.config).parse().unwrap(),
+        id: uuid::Uuid::nil(),
+        phase: Phase::New,
+        reason: None,
+        cause: "webhook".to_owned(),
+        created: jiff::Timestamp::UNIX_EPOCH,
+        started: None,
+        ended: None,
+        next_attempt: None,
+        attempts: 0,
+        cancel_asked: false,
+    };
+    Made { name: "app-7".to_owned(), build }
 }

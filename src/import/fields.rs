@@ -106,6 +106,11 @@ impl Fields {
         self.left.get(key).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether the field is a text, or not there.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        !self.has(key) || self.left.get(key).is_some_and(Value::is_string)
+    }
+
     /// Takes fields out that mean nothing outside a cluster.
     pub(super) fn drop_silently(&mut self, keys: &[&str]) {
         for key in keys {

@@ -67,8 +67,9 @@ pub(super) fn read(strategy: &mut Fields) -> Option<Strategy> {
 }
 
 fn one(kind: Kind, fields: &mut Fields) -> Strategy {
+    let named = fields.has("from");
     let from = object_ref(fields, "from", RefKind::ImageStreamTag);
-    if from.is_none() && kind != Kind::Docker && !fields.has("from") {
+    if !named && kind != Kind::Docker {
         fields.tell("from", "is missing: write what it is built from into strategy.from");
     }
     let is_source = kind == Kind::Source;
@@ -101,11 +102,16 @@ fn variables(fields: &mut Fields, key: &str) -> Vec<(String, String)> {
             variable.drop_silently(&["value"]);
             return None;
         }
+        let is_text = variable.is_text("value");
         let value = variable.text("value").unwrap_or_default();
         if name.is_none() {
             variable.refuse("name", "is missing");
         }
         let name = name?;
+        if !is_text {
+            // It is refused already; without its value it would be another variable.
+            return None;
+        }
         if !is_variable(&name) {
             let text = "not carried over: a variable is letters, digits and _, with no digit first: rename it";
             variable.tell("name", text);

@@ -275,3 +275,30 @@ status: {dockerImageRepository: \"registry.internal:5000/shop/ruby\"}
     let said = report(&import(&(stream.to_owned() + &config("")), Status::Left));
     assert!(said.contains("set [defaults] system_registry = \"registry.internal:5000\""), "{said}");
 }
+
+#[test]
+fn a_trigger_whose_tag_is_refused_is_left_out_and_follows_no_other() {
+    for from in ["{kind: ImageStreamTga, name: \"b:1\"}", "{kind: ImageStreamTag}", "b"] {
+        let text = config(&format!("triggers: [{{type: ImageChange, imageChange: {{from: {from}}}}}]"));
+        assert_refused(&text, "spec.triggers[0].imageChange.from");
+        let toml = import(&text, Status::Left).toml;
+        assert!(!toml.contains("[[build_config.trigger]]"), "{toml}");
+    }
+    let text = config("triggers: [{type: ImageChange, imageChange: 7}]");
+    assert!(!import(&text, Status::Left).toml.contains("[[build_config.trigger]]"));
+}
+
+#[test]
+fn a_variable_whose_value_is_refused_is_left_out() {
+    let text = config("").replace("sourceStrategy: {", "sourceStrategy: {env: [{name: PORT, value: 8080}, {name: A}], ");
+    assert_refused(&text, "env[0].value: is a number, and should be a text");
+    let toml = import(&text, Status::Left).toml;
+    assert!(!toml.contains("PORT") && toml.contains("name = \"A\""), "{toml}");
+}
+
+#[test]
+fn a_base_that_is_refused_is_not_called_missing_too() {
+    let text = config("").replace("{name: \"ruby:latest\"}", "{kind: Odd, name: \"ruby:latest\"}");
+    let said = refused(&text);
+    assert!(!said.contains("sourceStrategy.from: is missing"), "{said}");
+}

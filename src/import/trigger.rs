@@ -1,7 +1,7 @@
 //! What starts a build.
 
 use super::fields::{Fields, quoted};
-use super::image_stream::{ObjectRef, RefKind, object_ref};
+use super::image_stream::{ObjectRef, build_ref};
 
 /// Something that starts a build.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<Trigger> {
 /// Nothing if it names a tag that cannot be told: it would follow the strategy's own, which nobody asked for.
 fn image_change(fields: &mut Fields) -> Option<ImageChange> {
     let named = fields.has("from");
-    let from = object_ref(fields, "from", RefKind::ImageStreamTag);
+    let from = build_ref(fields, "from");
     let is_told = from.is_some() || !named;
     let change = ImageChange {
         from,

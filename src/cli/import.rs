@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::{Exit, Global};
 use crate::import::{self, Imported, Input, LARGEST, Options, Status, Weight};
@@ -31,24 +32,35 @@ pub(super) struct Openshift {
     lenient: bool,
 }
 
+/// What is said last where something was refused and all is left out with it.
+const NOTHING: &str = "nothing was written: mend what is refused, or leave it out with --lenient";
+
 impl Import {
-    pub(super) fn run(&self, _: &Global) -> anyhow::Result<Exit> {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         match self {
-            Self::Openshift(verb) => verb.run(),
+            Self::Openshift(verb) => verb.run(global.json),
         }
     }
 }
 
 impl Openshift {
-    fn run(&self) -> anyhow::Result<Exit> {
+    fn run(&self, json: bool) -> anyhow::Result<Exit> {
         let texts = self.files.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
         let inputs: Vec<Input> = texts.iter().map(|(name, text)| Input { name, text }).collect();
         let status = if self.with_status { Status::Taken } else { Status::Left };
         let imported = import::openshift(&inputs, Options { status });
-        tell(&imported);
         let (exit, shown) = self.verdict(imported.worst());
-        if shown {
-            io::stdout().lock().write_all(imported.toml.as_bytes())?;
+        let toml = if shown { imported.toml.as_str() } else { "" };
+        let mut stdout = io::stdout().lock();
+        if json {
+            let report: Vec<String> = imported.lines.iter().map(ToString::to_string).collect();
+            writeln!(stdout, "{}", json!({ "toml": toml, "report": report }))?;
+        } else {
+            tell(&imported);
+            stdout.write_all(toml.as_bytes())?;
+        }
+        if !shown {
+            let _ = writeln!(io::stderr(), "{NOTHING}");
         }
         Ok(exit)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Status;
 use super::fields::Fields;
-use super::image_stream::{ObjectRef, RefKind, object_ref};
+use super::image_stream::{ObjectRef, RefKind, build_ref, object_ref};
 use super::object;
 use super::strategy::{self, Strategy};
 use super::trigger::{self, Trigger};
@@ -41,6 +41,9 @@ pub(super) struct Stored {
     /// The image that the trigger of a tag last fired for, by the tag's namespace, if written, and `name:tag`.
     pub(super) images: BTreeMap<(Option<String>, String), String>,
 }
+
+/// How many ended builds the configuration keeps at most.
+const HISTORY: i64 = 100_000;
 
 /// What is read of `spec`.
 struct Spec {
@@ -80,7 +83,10 @@ pub(super) fn read(root: &mut Fields, status: Status) -> Option<BuildConfig> {
 
 fn spec(spec: &mut Fields) -> Spec {
     let policies = [("Serial", "Serial"), ("SerialLatestOnly", "SerialLatestOnly"), ("Parallel", "Parallel")];
-    let limits = (spec.number("successfulBuildsHistoryLimit", 0), spec.number("failedBuildsHistoryLimit", 0));
+    let limits = (
+        spec.limited("successfulBuildsHistoryLimit", HISTORY),
+        spec.limited("failedBuildsHistoryLimit", HISTORY),
+    );
     let strategy = spec.object("strategy", strategy::read);
     if strategy.is_none() {
         spec.refuse("strategy", "is missing: there is nothing to build");
@@ -90,7 +96,7 @@ fn spec(spec: &mut Fields) -> Spec {
         limits,
         deadline: spec.number("completionDeadlineSeconds", 1),
         source: spec.object("source", source).unwrap_or_default(),
-        output: spec.object("output", |output| object_ref(output, "to", RefKind::ImageStreamTag)).flatten(),
+        output: spec.object("output", |output| build_ref(output, "to")).flatten(),
         strategy: strategy.flatten(),
         triggers: spec.each("triggers", trigger::read),
     }
@@ -99,14 +105,21 @@ fn spec(spec: &mut Fields) -> Spec {
 fn source(source: &mut Fields) -> Source {
     // What it has tells the type; a type beside it is from older versions.
     source.drop_silently(&["type"]);
-    let (uri, reference) = source.object("git", |git| (git.text("uri"), git.text("ref"))).unwrap_or_default();
+    let (uri, reference) = source.object("git", git).unwrap_or_default();
     Source { uri, reference, context_dir: source.text("contextDir") }
+}
+
+/// Where the code is, and which of it; without the one the other is left to be named in the report.
+fn git(git: &mut Fields) -> (Option<String>, Option<String>) {
+    let uri = git.text("uri");
+    let reference = uri.as_ref().and_then(|_| git.text("ref"));
+    (uri, reference)
 }
 
 /// Reads the ids that OpenShift stored; the status wins, an older spec had them too (F12).
 fn status(root: &mut Fields, wanted: Status, triggers: &[Trigger]) -> Stored {
     let read = root.object("status", |status| {
-        let last_version = status.number("lastVersion", 0);
+        let last_version = status.limited("lastVersion", u32::MAX.into());
         let images = status.each("imageChangeTriggers", |trigger| {
             trigger.drop_silently(&["lastTriggerTime"]);
             let from = object_ref(trigger, "from", RefKind::ImageStreamTag)?;

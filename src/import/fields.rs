@@ -62,6 +62,15 @@ impl Fields {
         }
     }
 
+    /// The same where basewatch ends earlier than OpenShift: one above `most` becomes `most`.
+    pub(super) fn limited(&mut self, key: &str, most: i64) -> Option<i64> {
+        let number = self.number(key, 0)?;
+        if number > most {
+            self.tell(key, format!("is above {most}, the most there can be here, which is written"));
+        }
+        Some(number.min(most))
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
@@ -106,10 +115,22 @@ impl Fields {
         self.left.get(key).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether the field is a text, or not there.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        !self.has(key) || self.left.get(key).is_some_and(Value::is_string)
+    }
+
     /// Takes fields out that mean nothing outside a cluster.
     pub(super) fn drop_silently(&mut self, keys: &[&str]) {
         for key in keys {
             self.left.remove(*key);
+        }
+    }
+
+    /// Takes a field out that says only what holds without it.
+    pub(super) fn drop_default(&mut self, key: &str, default: &Value) {
+        if self.left.get(key) == Some(default) {
+            self.left.remove(key);
         }
     }
 

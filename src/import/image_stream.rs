@@ -1,7 +1,9 @@
 //! What an image stream says.
 
+use serde_json::json;
+
 use super::Status;
-use super::fields::Fields;
+use super::fields::{Fields, quoted};
 use super::object;
 
 /// An image stream as it was written.
@@ -67,10 +69,12 @@ pub(super) enum RefKind {
     ImageStreamImage,
 }
 
-/// The newest image that a tag of the stream had.
+/// An image that a tag of the stream had.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) tag: String,
+    /// It is what the tag holds; older ones are there to be named by their digest.
+    pub(super) is_newest: bool,
     /// Where it can be pulled, by digest if it has one.
     pub(super) reference: String,
     /// Its digest.
@@ -97,15 +101,18 @@ fn status(root: &mut Fields, wanted: Status) -> (Option<String>, Vec<History>) {
         let history = status.each("tags", |tag| {
             tag.drop_silently(&["conditions"]);
             let name = tag.text("tag");
-            // Older ones are history to OpenShift too.
-            let mut items = tag.each("items", |item| {
+            let items = tag.each("items", |item| {
                 item.drop_silently(&["created", "generation"]);
                 Some((item.text("dockerImageReference"), item.text("image")))
             });
-            let (reference, image) = if items.is_empty() { return None } else { items.swap_remove(0) };
-            Some(History { tag: name?, reference: reference?, image: image.unwrap_or_default() })
+            let name = name?;
+            let of = |(index, (reference, image)): (usize, (Option<String>, Option<String>))| {
+                let image = image.unwrap_or_default();
+                Some(History { tag: name.clone(), is_newest: index == 0, reference: reference?, image })
+            };
+            Some(items.into_iter().enumerate().filter_map(of).collect::<Vec<_>>())
         });
-        (public.or(own), history)
+        (public.or(own), history.into_iter().flatten().collect::<Vec<_>>())
     });
     let (own_repository, history) = read.unwrap_or_default();
     if !history.is_empty() && wanted == Status::Left {
@@ -133,7 +140,9 @@ fn tag(fields: &mut Fields) -> Option<Tag> {
     if is_image {
         read_policies(&mut tag, fields);
     } else if tag.from.is_none() {
-        fields.drop_silently(&["importPolicy", "referencePolicy"]);
+        // As they are exported where nobody wrote any.
+        fields.drop_default("importPolicy", &json!({ "importMode": "Legacy" }));
+        fields.drop_default("referencePolicy", &json!({ "type": "Source" }));
     } else {
         // The policy of a tag that is copied is that of the tag it is copied from.
         tag.local = local(fields);
@@ -149,6 +158,10 @@ fn tag(fields: &mut Fields) -> Option<Tag> {
 
 fn read_policies(tag: &mut Tag, fields: &mut Fields) {
     tag.local = local(fields);
+    if tag.reference {
+        // It is never polled, so that what is left says nothing here.
+        return;
+    }
     tag.import = fields.object("importPolicy", import_policy).unwrap_or_default();
     if tag.import.mode == ImportMode::PreserveOriginal {
         return;
@@ -176,19 +189,39 @@ fn import_policy(fields: &mut Fields) -> ImportPolicy {
 
 /// Reads what names an image. `default` is its kind where none is written.
 pub(super) fn object_ref(fields: &mut Fields, key: &str, default: RefKind) -> Option<ObjectRef> {
+    fields.object(key, |from| reference(from, default)).flatten()
+}
+
+/// The same in a build config, which is no stream and so has to name one: `name:tag` (F20).
+pub(super) fn build_ref(fields: &mut Fields, key: &str) -> Option<ObjectRef> {
+    let read = fields.object(key, |from| {
+        let reference = reference(from, RefKind::ImageStreamTag)?;
+        let (between, form) = match reference.kind {
+            RefKind::DockerImage => return Some(reference),
+            RefKind::ImageStreamTag => (':', "name:tag"),
+            RefKind::ImageStreamImage => ('@', "name@digest"),
+        };
+        let parts = reference.name.split_once(between);
+        if parts.is_some_and(|(name, rest)| !name.is_empty() && !rest.is_empty()) {
+            return Some(reference);
+        }
+        from.refuse("name", format!("is {}, and should be {form}", quoted(&reference.name)));
+        None
+    });
+    read.flatten()
+}
+
+fn reference(from: &mut Fields, default: RefKind) -> Option<ObjectRef> {
     let kinds = [
         ("DockerImage", RefKind::DockerImage),
         ("ImageStreamTag", RefKind::ImageStreamTag),
         ("ImageStreamImage", RefKind::ImageStreamImage),
     ];
-    let read = fields.object(key, |from| {
-        from.drop_silently(&["apiVersion", "uid", "resourceVersion"]);
-        let kind = if from.has("kind") { from.word("kind", &kinds) } else { Some(default) };
-        let (name, namespace) = (from.text("name"), from.text("namespace"));
-        if name.is_none() {
-            from.refuse("name", "is missing");
-        }
-        Some(ObjectRef { kind: kind?, name: name?, namespace })
-    });
-    read.flatten()
+    from.drop_silently(&["apiVersion", "uid", "resourceVersion"]);
+    let kind = if from.has("kind") { from.word("kind", &kinds) } else { Some(default) };
+    let (name, namespace) = (from.text("name"), from.text("namespace"));
+    if name.is_none() {
+        from.refuse("name", "is missing");
+    }
+    Some(ObjectRef { kind: kind?, name: name?, namespace })
 }

@@ -29,6 +29,7 @@ const REASONS: &[(&str, &str)] = &[
     ("spec.source.dockerfile", "write it to a file that `command` uses"),
     ("spec.source.binary", "nothing is uploaded to a build: let `command` fetch its input"),
     ("spec.source.images", "image sources come with a later version: let `command` copy from them"),
+    ("spec.source.git.ref", "without a uri it names nothing"),
     ("spec.source.git.httpProxy", "set the proxy in the environment of `command`, by `env`"),
     ("spec.source.git.httpsProxy", "set the proxy in the environment of `command`, by `env`"),
     ("spec.source.git.noProxy", "set the proxy in the environment of `command`, by `env`"),
@@ -44,11 +45,11 @@ const REASONS: &[(&str, &str)] = &[
     // ImageStream
     ("spec.lookupPolicy", "it is about pods, and there are none"),
     ("spec.tags.reference", "of a tag that no image name stands behind it means nothing here"),
-    ("spec.tags.importPolicy", "only a tag from a DockerImage is polled"),
+    ("spec.tags.importPolicy", "only a tag from a DockerImage without `reference` is polled"),
     ("spec.tags.referencePolicy", "a tag without `from` is in the system registry already"),
     (
         "spec.tags.annotations",
-        "only prefer-arch and prefer-os mean something here, and only where import_mode is Legacy",
+        "only prefer-arch and prefer-os mean something here, and only where a tag is polled and import_mode is Legacy",
     ),
     // Any object
     ("metadata.labels", "labels are set in our own words: labels = { … } on a build config"),

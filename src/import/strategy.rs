@@ -1,7 +1,7 @@
 //! What a build config's strategy says.
 
 use super::fields::{Fields, quoted};
-use super::image_stream::{ObjectRef, RefKind, object_ref};
+use super::image_stream::{ObjectRef, build_ref};
 
 /// How something is built.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub(super) enum Kind {
     Docker,
     Custom,
 }
+
+/// The variable that a Custom strategy is given its image by; in no other is it the user's.
+const BASE_IMAGE: &str = "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE";
 
 const KINDS: [(&str, Kind); 3] =
     [("sourceStrategy", Kind::Source), ("dockerStrategy", Kind::Docker), ("customStrategy", Kind::Custom)];
@@ -67,8 +70,9 @@ pub(super) fn read(strategy: &mut Fields) -> Option<Strategy> {
 }
 
 fn one(kind: Kind, fields: &mut Fields) -> Strategy {
-    let from = object_ref(fields, "from", RefKind::ImageStreamTag);
-    if from.is_none() && kind != Kind::Docker && !fields.has("from") {
+    let named = fields.has("from");
+    let from = build_ref(fields, "from");
+    if !named && kind != Kind::Docker {
         fields.tell("from", "is missing: write what it is built from into strategy.from");
     }
     let is_source = kind == Kind::Source;
@@ -76,20 +80,27 @@ fn one(kind: Kind, fields: &mut Fields) -> Strategy {
     Strategy {
         kind,
         from,
-        env: variables(fields, "env"),
+        env: variables(fields, "env", kind),
         force_pull: fields.flag("forcePull").unwrap_or(false),
         incremental: is_source && fields.flag("incremental").unwrap_or(false),
         no_cache: is_docker && fields.flag("noCache").unwrap_or(false),
         dockerfile_path: is_docker.then(|| fields.text("dockerfilePath")).flatten(),
-        build_args: if is_docker { variables(fields, "buildArgs") } else { Vec::new() },
+        build_args: if is_docker { variables(fields, "buildArgs", kind) } else { Vec::new() },
     }
 }
 
 /// Names and values. One whose value is somewhere in the cluster is left out, and said to be.
-fn variables(fields: &mut Fields, key: &str) -> Vec<(String, String)> {
+fn variables(fields: &mut Fields, key: &str, kind: Kind) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     fields.each(key, |variable| {
         let name = variable.text("name");
+        let is_base = name.as_deref() == Some(BASE_IMAGE);
+        if is_base && kind == Kind::Custom && variable.has("valueFrom") {
+            // Its value is set for each build: only its place is the user's (S23).
+            variable.drop_silently(&["valueFrom", "value"]);
+            all.push((BASE_IMAGE.to_owned(), String::new()));
+            return Some(());
+        }
         if let Some(source) = variable.take("valueFrom") {
             let name = name.as_deref().map(quoted).unwrap_or_default();
             let text = format!(
@@ -101,14 +112,23 @@ fn variables(fields: &mut Fields, key: &str) -> Vec<(String, String)> {
             variable.drop_silently(&["value"]);
             return None;
         }
+        let is_text = variable.is_text("value");
         let value = variable.text("value").unwrap_or_default();
         if name.is_none() {
             variable.refuse("name", "is missing");
         }
         let name = name?;
+        if !is_text {
+            // It is refused already; without its value it would be another variable.
+            return None;
+        }
         if !is_variable(&name) {
             let text = "not carried over: a variable is letters, digits and _, with no digit first: rename it";
             variable.tell("name", text);
+            return None;
+        }
+        if name.starts_with("BASEWATCH_") || (is_base && kind != Kind::Custom) {
+            variable.tell("name", "not carried over: basewatch sets this variable itself: rename it");
             return None;
         }
         if all.iter().any(|(known, _)| *known == name) {

@@ -1,7 +1,7 @@
 //! What starts a build.
 
 use super::fields::{Fields, quoted};
-use super::image_stream::{ObjectRef, RefKind, object_ref};
+use super::image_stream::{ObjectRef, build_ref};
 
 /// Something that starts a build.
 #[derive(Debug)]
@@ -124,19 +124,26 @@ pub(super) fn read(fields: &mut Fields) -> Option<Trigger> {
     match *kind {
         Type::ConfigChange => Some(Trigger::ConfigChange),
         Type::ImageChange => {
-            let change = fields.object("imageChange", image_change);
-            Some(Trigger::ImageChange(change.unwrap_or_default()))
+            if !fields.has("imageChange") {
+                return Some(Trigger::ImageChange(ImageChange::default()));
+            }
+            fields.object("imageChange", image_change).flatten().map(Trigger::ImageChange)
         }
         Type::Hook(kind) => hook(fields, kind).map(Trigger::Hook),
     }
 }
 
-fn image_change(fields: &mut Fields) -> ImageChange {
-    ImageChange {
-        from: object_ref(fields, "from", RefKind::ImageStreamTag),
+/// Nothing if it names a tag that cannot be told: it would follow the strategy's own, which nobody asked for.
+fn image_change(fields: &mut Fields) -> Option<ImageChange> {
+    let named = fields.has("from");
+    let from = build_ref(fields, "from");
+    let is_told = from.is_some() || !named;
+    let change = ImageChange {
+        from,
         paused: fields.flag("paused").unwrap_or(false),
         last_image: fields.text("lastTriggeredImageID"),
-    }
+    };
+    is_told.then_some(change)
 }
 
 fn hook(fields: &mut Fields, kind: HookKind) -> Option<Hook> {

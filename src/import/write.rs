@@ -75,8 +75,12 @@ fn build_config(toml: &mut Layout, object: &Resolved, resolved: &Config) {
     head(toml, "[[build_config]]", object);
     toml.maybe("paused", config.paused.then_some(true));
     toml.maybe("last_version", config.stored.last_version);
-    // Written even where it is the default, which [defaults] may have changed; so is the timeout.
+    // Written even where it is the default, which [defaults] may have changed; so is the timeout. OpenShift builds for
+    // the first image, once, and what waits gives way to what is newer.
     toml.pair("run_policy", config.run_policy.unwrap_or("Serial"));
+    toml.pair("supersede", "all");
+    toml.pair("retry", table([("attempts", Some(1.into()))]));
+    toml.pair("on_first", "build");
     toml.maybe("successful_builds_history_limit", config.successful_limit);
     toml.maybe("failed_builds_history_limit", config.failed_limit);
     toml.pair("timeout", resolved.timeout.as_str());

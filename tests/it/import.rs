@@ -93,6 +93,23 @@ fn what_cannot_be_read_is_never_done_and_others_are_shown_only_if_it_is_lenient(
 }
 
 #[test]
+fn json_is_one_object_and_an_empty_output_says_why() {
+    let output = import(&["-", "--json"], DOCUMENT);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["toml"], text(&import(&["-"], DOCUMENT).stdout));
+    let plain = text(&import(&["-"], DOCUMENT).stderr);
+    let lines: Vec<&str> =
+        answer["report"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(lines, plain.lines().collect::<Vec<_>>());
+    let refused = import(&["-"], "kind: BuildConfig\nmetadata: {name: app}");
+    let said = text(&refused.stderr);
+    assert!(
+        said.lines().last().unwrap().starts_with("nothing was written") && said.contains("--lenient"),
+        "{said}"
+    );
+}
+
+#[test]
 fn no_file_is_a_mistake_of_usage() {
     assert_eq!(import(&[], "").status.code(), Some(2));
     assert_eq!(import(&["-", "--with-everything"], "").status.code(), Some(2));

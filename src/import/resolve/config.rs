@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::stream::{refuse, system_registry, undeclared, unknown_image};
 use super::{Key, ObjectRef, RefKind, Remark, Report, Status, World, stream_tag};
 use crate::import::build_config::BuildConfig;
+use crate::import::fields::quoted;
 use crate::import::strategy::Kind;
 use crate::import::trigger::{self, Hook, ImageChange, Secret};
 
@@ -53,6 +54,9 @@ enum Owner {
     Hook,
 }
 
+/// An image that is stored, and the namespace and name of the tag it is of.
+type Stored<'a> = (&'a (Option<String>, String), &'a String);
+
 const NO_COMMAND: &str =
     "add `command` to its [build_config.strategy]: what runs a build in OpenShift is no part of the YAML";
 const NO_DEADLINE: &str = "is absent, and OpenShift then waits for ever: timeout = \"720h\", the longest, is written: choose a shorter one";
@@ -91,6 +95,7 @@ impl<'a> World<'a> {
             }
         });
         let triggers = triggers.collect();
+        tell_of_unused(key, config, remarks);
         self.tell_of_undeclared(key, config, remarks, report);
         Config { config, timeout, from, triggers, output }
     }
@@ -144,10 +149,7 @@ impl<'a> World<'a> {
             return None;
         }
         let from = change.from.as_ref().or(config.strategy.from.as_ref())?;
-        let place = |namespace: &Option<String>| namespace.clone().or_else(|| key.namespace.clone());
-        let mut stored = config.stored.images.iter();
-        let stored = stored
-            .find(|((namespace, name), _)| *name == from.name && place(namespace) == place(&from.namespace));
+        let stored = stored(key, config, from);
         stored.map(|(_, image)| image.clone()).or_else(|| change.last_image.clone())
     }
 
@@ -164,7 +166,8 @@ impl<'a> World<'a> {
         let streams: BTreeSet<Key> = named.map(|(stream, _)| stream).collect();
         for stream in streams.iter().filter(|stream| !self.streams.contains_key(stream)) {
             let text = format!(
-                "uses ImageStream {stream}, which is not in the input: <system_registry>/{stream} is taken"
+                "uses ImageStream {stream}, which is not in the input: <system_registry>/{stream} is taken; export \
+                 its namespace too: its stored image is that of one platform"
             );
             remarks.push(Remark::told("", text));
             let known = self.streams.iter().find(|(_, known)| known.own_repository.is_some());
@@ -208,6 +211,33 @@ impl Files {
         let name = names.find(free).unwrap_or_default();
         self.given.insert(name.clone(), owner);
         name
+    }
+}
+
+/// What is stored of a tag, and under which name. The namespace may be written on one side alone: then a name that only
+/// one entry has will do.
+fn stored<'b>(key: &Key, config: &'b BuildConfig, from: &ObjectRef) -> Option<Stored<'b>> {
+    let place = |namespace: &Option<String>| namespace.clone().or_else(|| key.namespace.clone());
+    let wanted = place(&from.namespace);
+    let named = || config.stored.images.iter().filter(|((_, name), _)| *name == from.name);
+    let exact = named().find(|((namespace, _), _)| place(namespace) == wanted);
+    exact.or_else(|| {
+        let mut all = named();
+        let one = all.next().filter(|((namespace, _), _)| wanted.is_none() || place(namespace).is_none());
+        one.filter(|_| all.next().is_none())
+    })
+}
+
+/// Names what is stored and belongs to no trigger.
+fn tell_of_unused(key: &Key, config: &BuildConfig, remarks: &mut Vec<Remark>) {
+    let followed = config.triggers.iter().filter_map(|trigger| match trigger {
+        trigger::Trigger::ImageChange(change) => change.from.as_ref().or(config.strategy.from.as_ref()),
+        trigger::Trigger::ConfigChange | trigger::Trigger::Hook(_) => None,
+    });
+    let used: BTreeSet<_> = followed.filter_map(|from| stored(key, config, from)).map(|(of, _)| of).collect();
+    for (_, name) in config.stored.images.keys().filter(|of| !used.contains(of)) {
+        let text = format!("not carried over: the id stored of {} belongs to no trigger", quoted(name));
+        remarks.push(Remark::told("status.imageChangeTriggers", text));
     }
 }
 

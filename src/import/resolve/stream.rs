@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         path: &str,
         remarks: &mut Vec<Remark>,
     ) -> Option<Image> {
-        let held = stream.history.iter().find(|history| history.tag == tag.name);
+        let held = stream.history.iter().find(|history| history.is_newest && history.tag == tag.name);
         let held = held.filter(|_| self.status == Status::Taken);
         if let Some(history) = held {
             let text = format!(

@@ -275,3 +275,116 @@ status: {dockerImageRepository: \"registry.internal:5000/shop/ruby\"}
     let said = report(&import(&(stream.to_owned() + &config("")), Status::Left));
     assert!(said.contains("set [defaults] system_registry = \"registry.internal:5000\""), "{said}");
 }
+
+#[test]
+fn a_trigger_whose_tag_is_refused_is_left_out_and_follows_no_other() {
+    for from in ["{kind: ImageStreamTga, name: \"b:1\"}", "{kind: ImageStreamTag}", "b"] {
+        let text = config(&format!("triggers: [{{type: ImageChange, imageChange: {{from: {from}}}}}]"));
+        assert_refused(&text, "spec.triggers[0].imageChange.from");
+        let toml = import(&text, Status::Left).toml;
+        assert!(!toml.contains("[[build_config.trigger]]"), "{toml}");
+    }
+    let text = config("triggers: [{type: ImageChange, imageChange: 7}]");
+    assert!(!import(&text, Status::Left).toml.contains("[[build_config.trigger]]"));
+}
+
+#[test]
+fn a_variable_whose_value_is_refused_is_left_out() {
+    let text = config("")
+        .replace("sourceStrategy: {", "sourceStrategy: {env: [{name: PORT, value: 8080}, {name: A}], ");
+    assert_refused(&text, "env[0].value: is a number, and should be a text");
+    let toml = import(&text, Status::Left).toml;
+    assert!(!toml.contains("PORT") && toml.contains("name = \"A\""), "{toml}");
+}
+
+#[test]
+fn a_base_that_is_refused_is_not_called_missing_too() {
+    let text = config("").replace("{name: \"ruby:latest\"}", "{kind: Odd, name: \"ruby:latest\"}");
+    let said = refused(&text);
+    assert!(!said.contains("sourceStrategy.from: is missing"), "{said}");
+}
+
+#[test]
+fn a_stored_id_is_found_by_its_name_alone_where_one_side_has_no_namespace_and_others_are_named() {
+    let entry = |namespace: &str, name: &str, id: &str| {
+        format!(
+            "{{from: {{name: \"{name}\", namespace: {namespace}}}, lastTriggeredImageID: \"h/r@sha256:{id}\"}}"
+        )
+    };
+    let of = |entries: &[String]| {
+        let status = format!("status: {{imageChangeTriggers: [{}]}}", entries.join(", "));
+        import(&(config("triggers: [{type: ImageChange, imageChange: {}}]") + &status), Status::Taken)
+    };
+    let one = of(&[entry("shop", "ruby:latest", "a"), entry("shop", "gone:1", "b")]);
+    assert!(one.toml.contains("last_triggered_image_id = \"h/r@sha256:a\""), "{}", one.toml);
+    assert!(
+        report(&one).contains("status.imageChangeTriggers: not carried over: the id stored of \"gone:1\"")
+    );
+    let two = of(&[entry("shop", "ruby:latest", "a"), entry("other", "ruby:latest", "b")]);
+    assert!(!two.toml.contains("last_triggered"), "{}", two.toml);
+    assert_eq!(report(&two).matches("belongs to no trigger").count(), 2, "{}", report(&two));
+}
+
+#[test]
+fn what_validate_would_refuse_is_left_out_or_cut_and_said() {
+    let stream = "kind: ImageStream\nmetadata: {name: a}\nspec: {tags: [{name: t, reference: true, from: {kind: DockerImage, name: \"h/r:t\"}, annotations: {importer.image.openshift.io/prefer-arch: arm64}, importPolicy: {scheduled: true}}]}";
+    let imported = import(stream, Status::Left);
+    assert!(!imported.toml.contains("prefer_arch"), "{}", imported.toml);
+    for path in ["annotations", "importPolicy"] {
+        assert!(
+            report(&imported).contains(&format!("spec.tags[0].{path}: not carried over")),
+            "{}",
+            report(&imported)
+        );
+    }
+    let text = config("successfulBuildsHistoryLimit: 100001").replace(
+        "sourceStrategy: {",
+        "sourceStrategy: {env: [{name: OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE, value: a}, {name: BASEWATCH_TAG, value: b}], ",
+    ) + "status: {lastVersion: 4294967296}";
+    let imported = import(&text, Status::Taken);
+    assert!(!imported.toml.contains("env = "), "{}", imported.toml);
+    assert!(imported.toml.contains("successful_builds_history_limit = 100000\n"), "{}", imported.toml);
+    assert!(imported.toml.contains("last_version = 4294967295\n"), "{}", imported.toml);
+    let said = report(&imported);
+    assert_eq!(said.matches("basewatch sets this variable itself").count(), 2, "{said}");
+    assert_eq!(said.matches("which is written").count(), 2, "a limit and a number: {said}");
+}
+
+#[test]
+fn s23_the_custom_image_keeps_its_place_without_a_value() {
+    let text = "kind: BuildConfig\nmetadata: {name: app}\nspec: {strategy: {customStrategy: {from: {name: \"ruby:1\"}, env: [{name: A, value: a}, {name: OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE, valueFrom: {fieldRef: {fieldPath: x}}}, {name: B, value: b}]}}}";
+    let env = toml(text)["build_config"][0]["strategy"]["env"].clone();
+    let names: Vec<&str> = env.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["A", "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE", "B"]);
+    let said = report(&import(text, Status::Left));
+    assert!(!said.contains("customStrategy.env"), "{said}");
+}
+
+#[test]
+fn a_build_config_names_a_stream_and_a_tag() {
+    for name in ["ruby", "ruby:", ":1"] {
+        let text = config(&format!(
+            "triggers: [{{type: ImageChange, imageChange: {{from: {{kind: ImageStreamTag, name: \"{name}\"}}}}}}]"
+        ));
+        assert_refused(&text, "spec.triggers[0].imageChange.from.name: is");
+    }
+}
+
+#[test]
+fn policies_of_a_pushed_tag_and_a_ref_without_a_uri_are_named() {
+    let stream = "kind: ImageStream\nmetadata: {name: a}\nspec: {tags: [{name: t, importPolicy: {scheduled: true}, referencePolicy: {type: Local}}]}";
+    let said = report(&import(stream, Status::Left));
+    assert!(
+        said.contains("spec.tags[0].importPolicy: not") && said.contains("spec.tags[0].referencePolicy: not"),
+        "{said}"
+    );
+    let said = report(&import(&config("source: {git: {ref: main}}"), Status::Left));
+    assert!(said.contains("spec.source.git.ref: not carried over: without a uri"), "{said}");
+}
+
+#[test]
+fn an_older_image_is_found_by_its_digest_where_it_was() {
+    let stream = "kind: ImageStream\nmetadata: {name: a}\nspec: {tags: [{name: t, from: {kind: ImageStreamImage, name: \"a@sha256:1\"}}]}\nstatus: {tags: [{tag: u, items: [{dockerImageReference: \"h/r@sha256:22\", image: \"sha256:22\"}, {dockerImageReference: \"h/r@sha256:11\", image: \"sha256:11\"}]}]}";
+    let from = toml(stream)["image_stream"][0]["tag"][0]["from"]["name"].clone();
+    assert_eq!(from.as_str(), Some("h/r@sha256:11"));
+}

@@ -10,7 +10,8 @@ use crate::support::daemon::{Daemon, Home};
 use crate::support::fake_registry::FakeRegistry;
 use crate::support::watch_list::{Watch, watch_list};
 
-const TAGS: u64 = 4;
+/// Each is pushed to so seldom that all of its builds are within the history of a watch.
+const TAGS: u64 = 6;
 const KILLS: u64 = 50;
 
 /// A build that holds a lock of its build id for as long as it lives, and waits at a gate: two attempts of one build
@@ -88,8 +89,8 @@ fn fifty_kills_lose_no_push_and_start_no_build_twice() {
     let gate = Gate::closed(home.path());
     let mut last = BTreeMap::new();
     for round in 0..KILLS {
-        // Every tag moves every other round, so that no build is cut off five times, which would end it in Error.
-        for number in (0..TAGS).filter(|number| number % 2 == round % 2) {
+        // Every tag moves every third round, so that no build is cut off five times, which would end it in Error.
+        for number in (0..TAGS).filter(|number| number % 3 == round % 3) {
             let digest = registry.push(&format!("base-{number}"), "1", 1000 + round);
             last.insert(number, digest);
         }

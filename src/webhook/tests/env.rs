@@ -62,6 +62,6 @@ fn all_of_them_together_are_no_longer_than_exec_takes() {
     assert_eq!(taken.env.len(), 4);
     assert_eq!(taken.env.len() + taken.refused.len(), 100);
     let short = AllowEnv::Names(vec!["A".to_owned(), "B".to_owned()])
-        .take(vec![("A".to_owned(), value.clone()), ("B".to_owned(), String::new())]);
+        .take(vec![("A".to_owned(), value), ("B".to_owned(), String::new())]);
     assert_eq!((short.env.len(), short.refused.len()), (2, 0));
 }

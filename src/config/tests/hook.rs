@@ -38,7 +38,9 @@ fn each_kind_of_hook_is_taken_over_with_its_secret() {
         ("Bitbucket", "bitbucket", HookKind::Bitbucket),
     ];
     for (name, key, kind) in kinds {
-        for written in [name, key] {
+        // OpenShift has an old spelling of two of them (F20).
+        let is_old = matches!(kind, HookKind::Generic | HookKind::GitHub);
+        for written in [Some(name), is_old.then_some(key)].into_iter().flatten() {
             let text = trigger(&format!("type = \"{written}\"\n{key} = {{ secret_file = \"secret\" }}"));
             let (dir, settings) = settings(&format!("{text}{LISTEN}"));
             let hook = Hook { kind, secret_file: dir.path("secret"), allow_env: AllowEnv::None };

@@ -249,9 +249,9 @@ fn an_index_that_was_found_once_is_polled_until_it_is_read_if_what_is_in_it_matt
 fn only_what_is_polled_if_somebody_asks_is_not_awaited() {
     let settings = once(settings(&[APP, LIB]));
     let told = |records: &Records| -> Vec<TagRef> {
-        let tag = |event| match event {
-            Event::Unresolved { tag, is_v2: false } => tag,
-            other => panic!("{other:?}"),
+        let tag = |event| {
+            let Event::Unresolved { tag, is_v2: false } = event else { panic!("{event:?}") };
+            tag
         };
         not_awaited(&first(&settings, records)).into_iter().map(tag).collect()
     };

@@ -45,7 +45,7 @@ fn two_streams(of_strategy: &str, of_trigger: &str) -> config::Settings {
 }
 
 fn tag(image: &str) -> TagRef {
-    format!("127.0.0.1:5000/{image}").parse().unwrap()
+    TagRef::parse_image(&format!("127.0.0.1:5000/{image}")).unwrap()
 }
 
 /// What is stored once every tag was seen, and every trigger has fired but for these.
@@ -195,7 +195,8 @@ fn a_tag_that_is_added_again_is_imported_again_but_for_a_digest() {
     let pinned = format!("base@{}", Digest::sha256_of(b"x"));
     for (image, expected) in [("base:1", (true, Until::Found)), (&*pinned, (false, Until::Asked))] {
         let away = settings(&[LIB]);
-        let here = once(settings(&[("app", image, "")]));
+        let mut here = once(settings(&[APP]));
+        here.tags[0].tag = tag(image);
         let mut known = records(&here, &[]);
         let commands = change(&away, &here, &known);
         let [poll::Command::Replan(plan)] = &commands[..] else { panic!("{commands:?}") };

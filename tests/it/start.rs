@@ -1,6 +1,7 @@
 //! Builds that a person asks for, from the command line to the command that runs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -313,7 +314,12 @@ fn a_wait_outlasts_a_daemon_that_is_killed_and_started_again() {
     let mut waiting = Command::new(env!("CARGO_BIN_EXE_basewatch"));
     waiting.args(["start", "app", "--wait", "--env"]).arg(format!("GATED={}", gate.display()));
     waiting.arg("--config").arg(config).arg("--socket").arg(home.state().join("control.sock"));
-    let waiting = waiting.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut waiting =
+        waiting.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // What it says is its answer: a daemon that died before that could be asked nothing more about the build.
+    let mut answers = BufReader::new(waiting.stdout.take().unwrap());
+    let mut said = String::new();
+    answers.read_line(&mut said).unwrap();
     daemon.wait_count("build_started", 2);
     daemon.kill();
 
@@ -321,10 +327,9 @@ fn a_wait_outlasts_a_daemon_that_is_killed_and_started_again() {
     daemon.wait_for("build_started");
     let id = home.ask(&["build", "show", "app-2"])["id"].clone();
     open_gate(&gate);
-    let output = waiting.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    answers.read_to_string(&mut said).unwrap();
     assert_eq!(
-        (output.status.code(), said.as_str()),
+        (waiting.wait().unwrap().code(), said.as_str()),
         (Some(0), "default/app-2 is queued\ndefault/app-2 is Complete\n")
     );
     let shown = home.ask(&["build", "show", "app-2"]);

@@ -141,7 +141,8 @@ impl Controller {
     }
 
     /// Tags that no registry is asked about are known once they are written (F2); and what is known of others came from a
-    /// registry. Where one image stream asks and another does not, there is an answer, which holds for both.
+    /// registry. A configuration is refused in which one image stream asks for a tag and another does not; were there one,
+    /// the answer would hold for both.
     fn load_unasked(&self, settings: &Settings, now: Now, t: &mut Transition) {
         let tags = || settings.build_configs.iter().flat_map(|config| config.stream_tags());
         let mut unasked: BTreeSet<&TagRef> =

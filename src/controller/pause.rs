@@ -175,14 +175,7 @@ impl Controller {
         if old.paused_in_config == trigger.paused {
             return old;
         }
-        let since = old.pause.as_ref().map_or(now.wall, |pause| pause.since);
-        let pause = Pause { since, by: PausedBy::Config, reason: None, until: None };
-        let pause = trigger.paused.then(|| Box::new(pause));
-        match (&old.pause, &pause) {
-            (_, Some(pause)) => t.notes.push(paused(&key.config, Some(&key.tag), pause)),
-            (Some(_), None) => t.notes.push(resumed(&key.config, Some(&key.tag), ResumedBy::Config)),
-            (None, None) => {}
-        }
+        let pause = word(old.pause.as_deref(), trigger.paused, (&key.config, Some(&key.tag)), now, t);
         TriggerRecord { pause, paused_in_config: trigger.paused, ..old }
     }
 
@@ -197,14 +190,7 @@ impl Controller {
         if old.paused_in_config == config.paused {
             return old;
         }
-        let since = old.pause.as_ref().map_or(now.wall, |pause| pause.since);
-        let pause = Pause { since, by: PausedBy::Config, reason: None, until: None };
-        let pause = config.paused.then(|| Box::new(pause));
-        match (&old.pause, &pause) {
-            (_, Some(pause)) => t.notes.push(paused(&config.key, None, pause)),
-            (Some(_), None) => t.notes.push(resumed(&config.key, None, ResumedBy::Config)),
-            (None, None) => {}
-        }
+        let pause = word(old.pause.as_deref(), config.paused, (&config.key, None), now, t);
         ConfigRecord { pause, paused_in_config: config.paused, ..old }
     }
 
@@ -277,16 +263,11 @@ impl TriggerRecord {
             ..Self::default()
         }
     }
-}
 
-impl TriggerRecord {
     /// The record of a trigger that the configuration no longer has: what it says if it has it again is a new word, be
     /// it the same. A person's word holds on.
     pub(super) fn without_word_of_config(&self) -> Self {
-        let pause = self.pause.clone().filter(|pause| match pause.by {
-            PausedBy::Command => true,
-            PausedBy::Config => false,
-        });
+        let pause = self.pause.clone().filter(|pause| pause.is_of_person());
         Self { pause, paused_in_config: false, ..self.clone() }
     }
 }
@@ -294,10 +275,7 @@ impl TriggerRecord {
 impl ConfigRecord {
     /// The same for the record of a build config.
     pub(super) fn without_word_of_config(&self) -> Self {
-        let pause = self.pause.clone().filter(|pause| match pause.by {
-            PausedBy::Command => true,
-            PausedBy::Config => false,
-        });
+        let pause = self.pause.clone().filter(|pause| pause.is_of_person());
         Self { pause, paused_in_config: false, ..self.clone() }
     }
 }
@@ -305,6 +283,13 @@ impl ConfigRecord {
 impl Pause {
     /// How long a reason may be, in bytes as they are stored: it is in the record of every trigger that it is given for.
     pub const LONGEST_REASON: usize = 200;
+
+    fn is_of_person(&self) -> bool {
+        match self.by {
+            PausedBy::Command => true,
+            PausedBy::Config => false,
+        }
+    }
 }
 
 impl PausedBy {
@@ -373,6 +358,25 @@ impl Ends {
     fn due(&self, now: Timestamp) -> impl Iterator<Item = &Paused> {
         self.0.iter().take_while(move |(at, _)| *at <= now).map(|(_, paused)| paused)
     }
+}
+
+/// What is paused of `whose` now that the configuration says otherwise than before, and the line that tells of it.
+fn word(
+    old: Option<&Pause>,
+    paused_now: bool,
+    whose: (&ConfigKey, Option<&TagRef>),
+    now: Now,
+    t: &mut Transition,
+) -> Option<Box<Pause>> {
+    let (config, tag) = whose;
+    let since = old.map_or(now.wall, |old| old.since);
+    let pause = Pause { since, by: PausedBy::Config, reason: None, until: None };
+    match (old, paused_now) {
+        (_, true) => t.notes.push(paused(config, tag, &pause)),
+        (Some(_), false) => t.notes.push(resumed(config, tag, ResumedBy::Config)),
+        (None, false) => {}
+    }
+    paused_now.then(|| Box::new(pause))
 }
 
 fn paused(config: &ConfigKey, tag: Option<&TagRef>, pause: &Pause) -> Note {

@@ -7,6 +7,7 @@ pub mod control;
 pub mod controller;
 pub mod daemon;
 mod failpoint;
+mod file;
 pub mod image;
 pub mod import;
 pub mod logging;

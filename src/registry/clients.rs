@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 
+use super::Settings;
 use super::address::address;
 use super::auth::Outward;
-use super::{Settings, file};
+use crate::file;
 use crate::image::Digest;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Credentials;
 use super::error::{PasswordError, Trouble};
-use super::file;
+use crate::file;
 
 /// Longer than any password or registry token.
 const LONGEST_PASSWORD: u64 = 64 * 1024;

@@ -26,7 +26,6 @@ mod clients;
 mod contents;
 mod error;
 mod failure;
-mod file;
 mod host;
 mod index;
 mod keychain;

@@ -1,16 +1,15 @@
 //! The secrets of hooks: read from files, compared in constant time, and never shown.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
-use nix::fcntl::OFlag;
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+
+use crate::file;
 
 /// Longer than any secret that a service generates, or a person types.
 const LONGEST: u64 = 4 * 1024;
@@ -47,13 +46,8 @@ pub fn check_secret_file(path: &Path) -> Result<(), SecretError> {
 impl Secret {
     /// Reads a secret; one trailing newline is an editor's and no part of it.
     pub(super) fn read(path: &Path) -> Result<Self, SecretError> {
-        // What lies at the path can be changed at any time, and a pipe would wait for its other end.
-        let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file").into());
-        }
         let mut bytes = Vec::new();
-        file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+        file::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LONGEST {
             return Err(SecretError::TooLong);
         }

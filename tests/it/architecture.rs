@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms that anybody may name. They know nobody.
-const ANYBODY: &[&str] = &["text"];
+const ANYBODY: &[&str] = &["text", "file"];
 
 /// Each room, and the rooms it may name besides those.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("text", &[]),
+    ("file", &[]),
     ("image", &[]),
     ("import", &[]),
     ("failpoint", &[]),

@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 
 /// Opens a regular file to read. What lies at the path can be changed at any time, so it is the open file that is looked
 /// at, and it is opened so that a pipe does not wait for its other end.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),

@@ -180,16 +180,13 @@ fn detail() -> BuildDetail {
             }),
             base_image: Some(image),
             source: Some(Source {
-                git: Some(Git {
-                    uri: "https://git.test/app.git".to_owned(),
-                    reference: Some("main".to_owned()),
-                }),
-                context_dir: Some("src".to_owned()),
+                git: Some(Git { uri: "https://git.test/app.git".into(), reference: Some("main".into()) }),
+                context_dir: Some("src".into()),
             }),
             revision: Some(Revision {
-                commit: "c0ffee".to_owned(),
-                message: Some("Mend it\n\nAt last.".to_owned()),
-                author: Some(Person { name: Some("Ada".to_owned()), email: None }),
+                commit: "c0ffee".into(),
+                message: Some("Mend it\n\nAt last.".into()),
+                author: Some(Person { name: Some("Ada".into()), email: None }),
                 committer: None,
             }),
             output: Some("host/app:latest".to_owned()),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BuildKey, Digest, ImageId, TagRef};
+use super::{BuildKey, Digest, ImageId, Revision, Source, TagRef};
 
 /// Which builds are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,53 +177,6 @@ pub struct Options {
     /// The image is pulled even if it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force_pull: bool,
-}
-
-/// Where the source code is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// A git repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub git: Option<Git>,
-    /// The directory in it that is built.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context_dir: Option<String>,
-}
-
-/// A git repository, and a branch or tag of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Git {
-    /// Where it is.
-    pub uri: String,
-    /// A branch, tag or commit.
-    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-}
-
-/// A revision of source code.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revision {
-    /// The commit.
-    pub commit: String,
-    /// What was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Who changed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub author: Option<Person>,
-    /// Who brought it in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committer: Option<Person>,
-}
-
-/// Somebody whom a commit names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Person {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
 }
 
 /// Why a build was made.

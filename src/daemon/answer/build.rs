@@ -10,8 +10,7 @@ use super::name::{find_build, find_config_with_builds};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
 use crate::controller::{
-    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Person, Phase, PinnedImage, Revision, Source,
-    StrategyOptions,
+    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage, StrategyOptions,
 };
 use crate::runner;
 
@@ -132,8 +131,8 @@ pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
         strategy: spec.strategy.as_str().to_owned(),
         options: spec.options.as_deref().map(options),
         base_image: spec.base_image.as_ref().map(image),
-        source: spec.source.as_deref().map(source),
-        revision: spec.revision.as_deref().map(revision),
+        source: spec.source.as_deref().cloned(),
+        revision: spec.revision.as_deref().cloned(),
         output: owned(spec.output.as_deref()),
         command: spec.command.clone(),
         working_dir: spec.working_dir.clone(),
@@ -151,27 +150,6 @@ fn options(options: &StrategyOptions) -> protocol::Options {
         no_cache: options.no_cache,
         incremental: options.incremental,
         force_pull: options.force_pull,
-    }
-}
-
-fn source(source: &Source) -> protocol::Source {
-    let git = source
-        .git
-        .as_ref()
-        .map(|git| protocol::Git { uri: git.uri.to_string(), reference: owned(git.reference.as_deref()) });
-    protocol::Source { git, context_dir: owned(source.context_dir.as_deref()) }
-}
-
-fn revision(revision: &Revision) -> protocol::Revision {
-    let person = |person: &Person| protocol::Person {
-        name: owned(person.name.as_deref()),
-        email: owned(person.email.as_deref()),
-    };
-    protocol::Revision {
-        commit: revision.commit.to_string(),
-        message: owned(revision.message.as_deref()),
-        author: revision.author.as_ref().map(person),
-        committer: revision.committer.as_ref().map(person),
     }
 }
 

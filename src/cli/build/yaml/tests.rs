@@ -85,13 +85,13 @@ fn detail(name: &str, spec: Spec) -> BuildDetail {
 fn s16_a_source_build_has_the_pinned_image_with_its_port() {
     let mut spec = spec("Source", Some(ruby()), vec![moved(ruby())]);
     spec.source = Some(Source {
-        git: Some(Git { uri: "https://git.test/app.git".to_owned(), reference: Some("main".to_owned()) }),
-        context_dir: Some("web".to_owned()),
+        git: Some(Git { uri: "https://git.test/app.git".into(), reference: Some("main".into()) }),
+        context_dir: Some("web".into()),
     });
     spec.revision = Some(Revision {
-        commit: "c0ffee".to_owned(),
-        message: Some("Mend it".to_owned()),
-        author: Some(Person { name: Some("Ada".to_owned()), email: Some("ada@example.com".to_owned()) }),
+        commit: "c0ffee".into(),
+        message: Some("Mend it".into()),
+        author: Some(Person { name: Some("Ada".into()), email: Some("ada@example.com".into()) }),
         committer: None,
     });
     spec.output = Some("registry.test/mynamespace/app:latest".to_owned());
@@ -144,7 +144,7 @@ fn s16_a_command_and_a_webhook_are_told_in_the_same_form() {
     let causes =
         vec![hook("Generic"), hook("GitHub"), hook("GitLab"), hook("Bitbucket"), moved(base.clone())];
     let mut spec = spec("Command", Some(base), causes);
-    spec.revision = Some(Revision { commit: "c0ffee".to_owned(), ..Revision::default() });
+    spec.revision = Some(Revision { commit: "c0ffee".into(), ..Revision::default() });
     spec.working_dir = Some("/srv/app".into());
     let mut detail = detail("default/app-9", spec);
     (detail.build.phase, detail.build.cancel_asked) = (Phase::Cancelled, true);

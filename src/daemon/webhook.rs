@@ -99,8 +99,7 @@ impl Daemon {
 
     /// What a caller sets in vain, since basewatch sets it itself (D6).
     fn overridden(&self, start: &Start) -> Option<String> {
-        let name = start.overridden(self.engine.controller.config(&start.config)?)?;
-        Some(format!("{name} was left out: it is the image that the build is made from"))
+        answer::start_warnings(&self.engine.controller, start).pop()
     }
 }
 

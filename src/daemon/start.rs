@@ -223,3 +223,23 @@ fn no_looks() -> Refusal {
 
 /// What to do about it.
 const WITHOUT: &str = "nothing was built; without --refresh it is built of the images that are known";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_that_a_refresh_has_overtaken_is_known_until_a_newer_one_comes() {
+        let (tag, other): (TagRef, TagRef) = ("debian:12".parse().unwrap(), "debian:13".parse().unwrap());
+        let before = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let looked = Instant::now();
+        let mut refreshed = Refreshed::default();
+        assert!(!refreshed.has_overtaken(&tag, before), "nothing was refreshed");
+        refreshed.0.insert(tag.clone(), looked);
+        assert!(!refreshed.has_overtaken(&other, before), "another tag was");
+        assert!(refreshed.has_overtaken(&tag, before) && refreshed.has_overtaken(&tag, before));
+        assert!(!refreshed.has_overtaken(&tag, looked), "one that began with the look is as new");
+        assert!(refreshed.0.is_empty(), "all polls to come are newer");
+    }
+}

@@ -192,6 +192,22 @@ fn a_refresh_that_fails_builds_nothing_and_says_what_the_registry_said() {
 }
 
 #[test]
+fn a_refresh_needs_only_the_image_that_the_build_is_made_from() {
+    let registry = FakeRegistry::start();
+    registry.push("base", "1", 1);
+    let home = Home::new("");
+    let app = Watch::new("app", &registry.host(), "base:1").and("never-pushed:1").every("1h");
+    home.configure(&watch_list(&registry.host(), &[app]));
+    let daemon = home.start();
+    daemon.wait_count("build_finished", 1);
+    let newest = registry.push("base", "1", 2);
+    let (code, said) = says(&home, &["start", "app", "--refresh", "--wait"]);
+    assert_eq!(code, Some(0), "{said}");
+    let spec = home.ask(&["build", "show", "app-2"])["spec"].clone();
+    assert_eq!(spec["base_image"]["digest"], newest.to_string());
+}
+
+#[test]
 fn a_dry_run_shows_the_command_and_stores_nothing() {
     let registry = FakeRegistry::start();
     let digest = registry.push("base", "1", 1);

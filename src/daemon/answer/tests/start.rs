@@ -201,6 +201,22 @@ fn s17_an_earlier_build_is_made_again_of_its_own_images() {
 }
 
 #[test]
+fn an_older_build_made_again_does_not_make_a_config_current() {
+    let mut world = World::new(vec![config("default/app", &[BASE])], 50);
+    world.observe(BASE, 1);
+    world.end("default/app-1", Outcome::Complete);
+    world.observe(BASE, 2);
+    world.end("default/app-2", failed());
+    let stale = world.config("app").stale_since;
+    assert!(stale.is_some());
+    let query = RebuildQuery { build: "app-1".to_owned(), ..RebuildQuery::default() };
+    let rebuild = rebuild_of(world.specs[0].clone(), &query);
+    world.feed(Event::Rebuild(Box::new(rebuild)));
+    world.end("default/app-3", Outcome::Complete);
+    assert_eq!(world.config("app").stale_since, stale, "the newest image has no complete build");
+}
+
+#[test]
 fn a_rebuild_of_what_was_never_immutable_says_so() {
     let mut world = World::new(vec![config("default/app", &[BASE])], 50);
     world.observe(BASE, 1);

@@ -1,6 +1,7 @@
 //! What comes of OpenShift's YAML: the golden files beside this, and the rules one by one.
 
 mod golden;
+mod leaves;
 mod properties;
 mod rules;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use self::cause::TriggeredBy;
 use self::strategy::Strategy;
-use crate::control::protocol::{BuildDetail, BuildKey, Person, Phase, Revision, Source, Spec};
+use crate::control::protocol::{BuildDetail, BuildKey, Git, Phase, Revision, Source, Spec};
 
 mod cause;
 mod strategy;
@@ -77,34 +77,17 @@ struct SourceOf<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    git: Option<Git<'a>>,
+    git: Option<&'a Git>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context_dir: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
-struct Git<'a> {
-    uri: &'a str,
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    reference: Option<&'a str>,
-}
-
+/// A revision has the same fields for us and for OpenShift.
 #[derive(Debug, Serialize)]
 struct RevisionOf<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    git: GitRevision<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct GitRevision<'a> {
-    commit: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    author: Option<&'a Person>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    committer: Option<&'a Person>,
+    git: &'a Revision,
 }
 
 #[derive(Debug, Serialize)]
@@ -203,23 +186,13 @@ impl<'a> Reference<'a> {
 impl<'a> SourceOf<'a> {
     fn of(source: &'a Source) -> Self {
         let git = source.git.as_ref();
-        Self {
-            kind: git.map(|_| "Git"),
-            git: git.map(|git| Git { uri: &git.uri, reference: git.reference.as_deref() }),
-            context_dir: source.context_dir.as_deref(),
-        }
+        Self { kind: git.map(|_| "Git"), git, context_dir: source.context_dir.as_deref() }
     }
 }
 
 impl<'a> RevisionOf<'a> {
     fn of(revision: &'a Revision) -> Self {
-        let git = GitRevision {
-            commit: &revision.commit,
-            message: revision.message.as_deref(),
-            author: revision.author.as_ref(),
-            committer: revision.committer.as_ref(),
-        };
-        Self { kind: "Git", git }
+        Self { kind: "Git", git: revision }
     }
 }
 

@@ -9,26 +9,13 @@ use serde_json::Value;
 use crate::support::RealRegistry;
 use crate::support::daemon::{Daemon, Home};
 use crate::support::fake_registry::{FakeRegistry, Tokens};
+use crate::support::watch_list::mynamespace;
 
 /// The document's image stream and build config, in TOML: a Source strategy on the stream's `latest`, and two triggers.
 fn document(host: &str, other_trigger: &str) -> String {
+    let streams = mynamespace(host);
     format!(
-        r#"
-[defaults]
-namespace = "mynamespace"
-system_registry = "{host}"
-interval = "100ms"
-
-[[registry]]
-host = "{host}"
-insecure = true
-
-[[image_stream]]
-name = "ruby-20-centos7"
-
-[[image_stream]]
-name = "custom-image"
-
+        r#"{streams}
 [[build_config]]
 name = "app"
 

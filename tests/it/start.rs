@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::daemon::{Daemon, Home};
 use crate::support::fake_registry::{ANY, FakeRegistry, Fault};
-use crate::support::watch_list::{Watch, watch_list};
+use crate::support::watch_list::{Watch, mynamespace, watch_list};
 use crate::support::{RealRegistry, eventually};
 
 /// What OpenShift says of a tag that was never resolved (F34).
@@ -377,24 +377,9 @@ fn who_stops_waiting_leaves_the_build_running() {
 /// starts it, too.
 fn openshift(host: &str, strategy: &str, env: &str) -> Home {
     let home = Home::new("");
-    let here = home.path().display();
+    let (here, streams) = (home.path().display(), mynamespace(host));
     home.configure(&format!(
-        r#"
-        [defaults]
-        namespace = "mynamespace"
-        system_registry = "{host}"
-        interval = "100ms"
-
-        [[registry]]
-        host = "{host}"
-        insecure = true
-
-        [[image_stream]]
-        name = "ruby-20-centos7"
-
-        [[image_stream]]
-        name = "custom-image"
-
+        r#"{streams}
         [[build_config]]
         name = "app"
         source = {{ git = {{ uri = "https://git.test/app.git", ref = "main" }} }}

@@ -53,3 +53,26 @@ pub(crate) fn watch_list(host: &str, watches: &[Watch]) -> String {
     }
     text
 }
+
+/// The ground that OpenShift's document stands on: two image streams in `mynamespace`, on one registry that speaks plain
+/// http. What is built from them comes behind it.
+pub(crate) fn mynamespace(host: &str) -> String {
+    format!(
+        r#"
+[defaults]
+namespace = "mynamespace"
+system_registry = "{host}"
+interval = "100ms"
+
+[[registry]]
+host = "{host}"
+insecure = true
+
+[[image_stream]]
+name = "ruby-20-centos7"
+
+[[image_stream]]
+name = "custom-image"
+"#
+    )
+}

@@ -180,6 +180,7 @@ fn detail() -> BuildDetail {
             }),
             base_image: Some(image),
             source: Some(Source {
+                directory: None,
                 git: Some(Git { uri: "https://git.test/app.git".into(), reference: Some("main".into()) }),
                 context_dir: Some("src".into()),
             }),

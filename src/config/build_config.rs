@@ -3,11 +3,15 @@
 mod strategy;
 mod trigger;
 
+use std::path::PathBuf;
+
 use super::file::{Keys, Retry, SOME_TIME};
-use super::grammar::{labels, name, on_first, on_interrupt, run_policy, supersede};
+use super::grammar::{labels, name, on_first, on_interrupt, relative, run_policy, supersede};
+use super::object_ref::ObjectRef;
 use super::problem::Place;
-use super::section::{Section, Typed};
-use super::value::{count, duration, flag, word};
+use super::section::{At, Section, Typed};
+use super::value::{count, duration, flag, list, path, word};
+use super::venue::VenueKeys;
 
 pub(super) use strategy::Strategy;
 pub(super) use trigger::{Trigger, TriggerKind};
@@ -32,7 +36,24 @@ pub(super) struct BuildConfig {
 /// `source`: where the source code is.
 pub(super) struct Source {
     pub(super) git: Typed<Git>,
+    pub(super) directory: Typed<PathBuf>,
     pub(super) context_dir: Typed<String>,
+    pub(super) images: Vec<ImageSource>,
+}
+
+/// `[[source.images]]`: an image that a build uses besides the one it is made from.
+pub(super) struct ImageSource {
+    pub(super) place: Place,
+    pub(super) from: Typed<ObjectRef>,
+    pub(super) aliases: Typed<Vec<At<String>>>,
+    pub(super) paths: Vec<ImagePath>,
+}
+
+/// `paths` of it: a file or directory, and where it goes.
+pub(super) struct ImagePath {
+    pub(super) place: Place,
+    pub(super) source_path: Typed<String>,
+    pub(super) destination_dir: Typed<String>,
 }
 
 /// `source.git`.
@@ -68,6 +89,7 @@ impl BuildConfig {
             interval: Typed::Absent,
             platforms: Typed::Absent,
             webhook: Typed::Absent,
+            venue: VenueKeys::read(section),
         };
         Self {
             place: section.place(),
@@ -88,7 +110,33 @@ impl BuildConfig {
 
 impl Source {
     fn read(section: &mut Section<'_>) -> Self {
-        Self { git: section.optional("git", Git::read), context_dir: section.key("context_dir", word) }
+        Self {
+            git: section.optional("git", Git::read),
+            directory: section.key("directory", path),
+            context_dir: section.key("context_dir", relative),
+            images: section.tables("images", ImageSource::read),
+        }
+    }
+}
+
+impl ImageSource {
+    fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            place: section.place(),
+            from: section.optional("from", ObjectRef::read),
+            aliases: section.key("as", list(word)),
+            paths: section.tables("paths", ImagePath::read),
+        }
+    }
+}
+
+impl ImagePath {
+    fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            place: section.place(),
+            source_path: section.key("source_path", word),
+            destination_dir: section.key("destination_dir", relative),
+        }
     }
 }
 

@@ -85,16 +85,24 @@ impl<'a> Layers<'a> {
 
     /// All entries of a table, those of a nearer layer in place of those of a farther one.
     pub(super) fn entries(&self, key: fn(&Keys) -> &Typed<Named>) -> Vec<(String, String)> {
-        let mut layers: Vec<&Named> = self.nearest_first().filter_map(|keys| key(keys).value()).collect();
-        layers.reverse();
         let mut entries: Vec<(String, String)> = Vec::new();
-        for (name, at) in layers.into_iter().flatten() {
+        for (name, at) in self.farthest_first(key).flatten() {
             match entries.iter_mut().find(|(known, _)| known == name) {
                 Some((_, value)) => value.clone_from(&at.value),
                 None => entries.push((name.clone(), at.value.clone())),
             }
         }
         entries
+    }
+
+    /// What each layer says of a key, the farthest first.
+    pub(super) fn farthest_first<T: 'a>(
+        &self,
+        key: fn(&Keys) -> &Typed<T>,
+    ) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let mut layers: Vec<&T> = self.nearest_first().filter_map(|keys| key(keys).value()).collect();
+        layers.reverse();
+        layers.into_iter()
     }
 
     fn own_layers(&self) -> impl Iterator<Item = &'a Keys> + use<'a> {

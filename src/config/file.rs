@@ -17,6 +17,7 @@ use super::problem::{Place, Problems};
 use super::section::{At, Section, Typed};
 use super::tree::{Node, Table, Value};
 use super::value::{choice, count, duration, flag, list, number, path, word};
+use super::venue::{Runner, VenueKeys};
 use crate::controller::{OnFirst, OnInterrupt, RunPolicy, Supersede};
 use crate::daemon::OnLostState;
 use crate::image::Platforms;
@@ -30,6 +31,7 @@ pub(super) struct Document {
     pub(super) defaults: Defaults,
     pub(super) image_streams: Vec<ImageStream>,
     pub(super) build_configs: Vec<BuildConfig>,
+    pub(super) runners: Vec<(String, At<Runner>)>,
     pub(super) registries: Vec<Registry>,
     pub(super) daemon: Daemon,
     pub(super) log: Log,
@@ -64,6 +66,8 @@ pub(super) struct Keys {
     pub(super) platforms: Typed<Platforms>,
     /// Few have one, and thousands of watches are held at once.
     pub(super) webhook: Typed<Box<Hook>>,
+    /// Likewise.
+    pub(super) venue: Option<Box<VenueKeys>>,
 }
 
 /// Names that the user chose, with a text each.
@@ -136,6 +140,7 @@ impl Document {
             defaults: document.table("defaults", Defaults::read),
             image_streams: document.tables("image_stream", ImageStream::read),
             build_configs: document.tables("build_config", BuildConfig::read),
+            runners: document.named_tables("runner", Runner::read),
             registries: document.tables("registry", Registry::read),
             daemon: document.table("daemon", Daemon::read),
             log: document.table("log", Log::read),
@@ -175,6 +180,7 @@ impl Keys {
             interval: section.key("interval", duration(SOME_TIME)),
             platforms: section.key("platforms", platforms),
             webhook: section.optional("webhook", |section| Box::new(Hook::read_with_type(section))),
+            venue: VenueKeys::read(section),
         }
     }
 }

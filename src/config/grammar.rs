@@ -1,6 +1,6 @@
 //! What names, commands, variables and labels must look like.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::problem::{Place, Problem, Problems};
@@ -94,6 +94,20 @@ pub(super) fn working_dir(node: Node, problems: &mut Problems) -> Option<PathBuf
     let dir = path(node, problems)?;
     warn_of_near_placeholders(&dir.to_string_lossy(), &place, problems);
     Some(dir)
+}
+
+/// A path within another directory, which it does not leave.
+pub(super) fn relative(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    match Path::new(&text).components().all(inside) {
+        true => Some(text),
+        false => {
+            let fix = "write a path below it, without .. and without a / in front";
+            problems.wrong(&place, "leads out of the source code", Value::Text(text), fix)
+        }
+    }
 }
 
 /// The environment of a build, besides what every build is given.

@@ -2,7 +2,7 @@
 //!
 //! A configuration goes through stages, and every problem of every stage is told:
 //! - `source`: the files, read and parsed into one tree in which every node knows its file, line and key path.
-//! - `file`, `image_stream`, `build_config`, `hook`: the tree as typed. A key that this stage does not read
+//! - `file`, `image_stream`, `build_config`, `hook`, `venue`: the tree as typed. A key that this stage does not read
 //!   is unknown; nothing has a default yet.
 //! - `expand`: each watch with its template, the defaults and its names.
 //! - `settings`: what the components are told. Past this point nothing is optional or unchecked.
@@ -25,6 +25,7 @@ mod source;
 mod suggest;
 mod tree;
 mod value;
+mod venue;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub controller: controller::Settings,
     /// Each distinct tag once, with the shortest of its intervals.
     pub tags: Vec<WatchedTag>,
+    /// `[runner.NAME]`: where the socket of each runner is.
+    pub runners: BTreeMap<Box<str>, PathBuf>,
     /// The hosts that are configured, and those that tags name, each once, with its defaults filled in.
     pub registries: BTreeMap<String, Host>,
     /// `[daemon]`, but for what the controller was given.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::{Host, Settings, WatchedTag};
-use crate::controller::{self, Base, BuildConfig, ConfigKey, Policy, Strategy, StreamTag, Trigger};
+use crate::controller::{self, Base, BuildConfig, ConfigKey, Policy, Strategy, StreamTag, Trigger, Venue};
 use crate::image::TagRef;
 use crate::poll::Limits;
 use crate::webhook::{self, Hook};
@@ -126,11 +126,12 @@ fn build_config(old: &BuildConfig, new: &BuildConfig, same_hooks: bool) -> Keys 
         paused,
         policy,
         source,
+        image_sources,
         output,
         last_version: _,
         labels,
     } = old;
-    let Policy { run_policy, supersede, on_first, on_interrupt, retry, timeout, history } = &**policy;
+    let Policy { run_policy, supersede, on_first, on_interrupt, retry, timeout, history, venue } = &**policy;
     let paused = *paused == new.paused && agree(triggers, &new.triggers, |trigger| &trigger.paused);
     keys([
         ("images", images(old).eq(images(new))),
@@ -148,11 +149,26 @@ fn build_config(old: &BuildConfig, new: &BuildConfig, same_hooks: bool) -> Keys 
         ("retry", *retry == new.policy.retry),
         ("timeout", *timeout == new.policy.timeout),
         ("history", *history == new.policy.history),
-        ("source", *source == new.source),
+        ("runner", runner(venue) == runner(&new.policy.venue)),
+        ("secrets", secrets(venue) == secrets(&new.policy.venue)),
+        ("auth_file", auth_file(venue) == auth_file(&new.policy.venue)),
+        ("source", (source, image_sources) == (&new.source, &new.image_sources)),
         ("output", *output == new.output),
         ("labels", *labels == new.labels),
         ("webhook", same_hooks),
     ])
+}
+
+fn runner(venue: &Option<Box<Venue>>) -> Option<&str> {
+    venue.as_ref()?.runner.as_deref()
+}
+
+fn secrets(venue: &Option<Box<Venue>>) -> &[(Box<str>, Box<Path>)] {
+    venue.as_ref().map(|venue| venue.secrets.as_slice()).unwrap_or_default()
+}
+
+fn auth_file(venue: &Option<Box<Venue>>) -> Option<&Path> {
+    venue.as_ref()?.auth_file.as_deref()
 }
 
 /// What a config is made from and what it watches, by what they are, what they are called and what builds are given.
@@ -227,6 +243,7 @@ fn settings(old: &Settings, new: &Settings) -> (Keys, Keys) {
         ("daemon.drain_timeout", *drain_timeout == new.daemon.drain_timeout),
         ("daemon.on_lost_state", *on_lost_state == new.daemon.on_lost_state),
         ("log.build_output", *build_output == new.log.build_output),
+        ("runner", old.runners == new.runners),
         ("webhook.requests_per_second", *requests_per_second == new.webhook.requests_per_second),
     ]);
     (now.into_iter().chain(later.iter().copied()).collect(), later)

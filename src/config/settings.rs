@@ -9,9 +9,11 @@ mod registry;
 mod secret;
 mod stream;
 mod tag;
+mod venue;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::build_config::LongForm;
@@ -20,12 +22,13 @@ use self::hook::Hooks;
 use self::registry::Configured;
 use self::stream::Streams;
 use self::tag::Tags;
+use self::venue::Venues;
 use self::watch::Watches;
 use super::expand::Expanded;
 use super::file::{Daemon, Document, Log};
 use super::problem::{Place, Problem, Problems};
 use super::{Host, SecretFiles, Settings};
-use crate::controller::{self, BuildConfig};
+use crate::controller::{self, BuildConfig, StrategyKind};
 use crate::daemon::{self, OnLostState};
 use crate::image::TagRef;
 use crate::logging::{self, BuildOutput, Format};
@@ -42,20 +45,24 @@ pub(super) fn check(
     let mut configs = Configs::default();
     let mut tags = Tags::new(&hosts);
     let mut hooks = Hooks::new(secrets);
+    let mut venues = Venues::new(&document.runners, secrets, problems);
     let mut short_form = Watches::new(namespace, &hosts);
     for watch in watches {
-        short_form.add(watch, &mut configs, &mut tags, &mut hooks, problems);
+        short_form.add(watch, &mut configs, &mut tags, &mut hooks, &mut venues, problems);
     }
     let streams = Streams::check(document, namespace, &hosts, problems);
     let mut long_form = LongForm::new(document, namespace, streams);
     for typed in &document.build_configs {
-        long_form.add(typed, &mut configs, &mut tags, &mut hooks, problems);
+        long_form.add(typed, &mut configs, &mut tags, &mut hooks, &mut venues, problems);
     }
     let (tags, insecure) = tags.finish(problems);
-    let build_configs = configs.into_build_configs();
-    let unpolled: BTreeSet<&str> = build_configs.iter().flat_map(|config| named_hosts(config)).collect();
+    let mut build_configs = configs.into_build_configs();
+    let unpolled: BTreeSet<String> = build_configs.iter().flat_map(|config| named_hosts(config)).collect();
+    let registries = all_hosts(&hosts, tags.iter().map(|tag| tag.tag.host()), &unpolled, &insecure, problems);
+    build_configs.iter_mut().for_each(|config| tell_insecure(config, &registries));
     Settings {
-        registries: all_hosts(&hosts, tags.iter().map(|tag| tag.tag.host()), &unpolled, &insecure, problems),
+        runners: venues.finish(problems),
+        registries,
         tags,
         controller: controller::Settings {
             build_configs,
@@ -77,15 +84,32 @@ pub(super) fn warn_if_idle(settings: &Settings, main: &Place, problems: &mut Pro
 }
 
 /// The hosts of images that a build config names: builds may be given another name for one, although it is never asked.
-fn named_hosts(config: &BuildConfig) -> impl Iterator<Item = &str> {
-    config.tags().chain(config.strategy.tag()).map(TagRef::host)
+fn named_hosts(config: &BuildConfig) -> impl Iterator<Item = String> {
+    let output = config.output.as_deref().and_then(|output| TagRef::parse_image(output).ok());
+    let sources = config.image_sources.iter().map(|source| source.from.tag());
+    let named = config.tags().chain(config.strategy.tag()).chain(sources);
+    let hosts: Vec<String> = named.chain(output.as_ref()).map(|tag| tag.host().to_owned()).collect();
+    hosts.into_iter()
+}
+
+/// A strategy that builds images itself has to know which registries it may ask by plain http.
+fn tell_insecure(config: &mut Arc<BuildConfig>, registries: &BTreeMap<String, Host>) {
+    if !matches!(config.strategy.kind, StrategyKind::Docker | StrategyKind::Source) {
+        return;
+    }
+    let hosts: BTreeSet<String> = named_hosts(config).collect();
+    let is_insecure = |host: &String| registries.get(host).is_some_and(|host| host.registry.insecure);
+    let insecure: Vec<Box<str>> = hosts.into_iter().filter(is_insecure).map(Into::into).collect();
+    if !insecure.is_empty() {
+        Arc::make_mut(config).strategy.options.get_or_insert_default().insecure = insecure;
+    }
 }
 
 /// The hosts that are configured and those that are only named.
 fn all_hosts<'t>(
     configured: &BTreeMap<String, Configured<'_>>,
     named: impl Iterator<Item = &'t str>,
-    unpolled: &BTreeSet<&str>,
+    unpolled: &BTreeSet<String>,
     insecure: &BTreeMap<String, Place>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Host> {
@@ -99,7 +123,7 @@ fn all_hosts<'t>(
         }
     }
     if !problems.has_errors() {
-        for (host, place) in unused.into_iter().filter(|(host, _)| !unpolled.contains(host)) {
+        for (host, place) in unused.into_iter().filter(|(host, _)| !unpolled.contains(*host)) {
             let fix = "watch an image of it, or delete the table";
             problems.push(
                 Problem::warning(place, "no image that is watched is of this registry", fix).with_value(host),

@@ -29,10 +29,16 @@ impl Controller {
     pub(super) fn ended(&self, ended: &Ended, now: Now, t: &mut Transition) {
         let key = &ended.build;
         let running = self.records.builds.get(key).filter(|build| build.is_running(ended.attempt));
+        // A runner that keeps what it told may forget it by now, also where it tells it a second time.
+        if let Some(known) = self.records.builds.get(key).filter(|build| build.runner.is_some()) {
+            let attempt = AttemptRef { attempt: ended.attempt, ..known.attempt(key, None) };
+            t.effects.push(Effect::Acknowledge(attempt));
+        }
         let Some(mut build) = running.map(|build| (**build).clone()) else { return };
         if let Some(last) = build.history.last_mut() {
             last.outcome = Some(ended.outcome.clone());
         }
+        build.commit = ended.commit.clone().or(build.commit);
         build.images = ended.images.clone();
         build.images.truncate(Build::IMAGES_KEPT);
         if ended.outcome == Outcome::Interrupted {
@@ -118,9 +124,7 @@ impl Controller {
         };
         let mut build = (**build).clone();
         if build.phase == Phase::Running {
-            let attempt =
-                AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts, handle: None };
-            t.effects.push(Effect::Cancel(attempt));
+            t.effects.push(Effect::Cancel(build.attempt(key, None)));
             build.cancel_asked = true;
             t.records.push(Record::Build(key.clone(), Some(Box::new(build))));
         } else {

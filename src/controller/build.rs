@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::environment;
 use super::key::BuildKey;
-use super::settings::{BuildConfig, StreamTag};
-use super::source::{HookKind, Revision, Source};
+use super::settings::{BuildConfig, StreamTag, Venue};
+use super::source::{HookKind, PinnedSource, Revision, Source};
 use super::strategy::{Strategy, StrategyKind, StrategyOptions};
 use crate::image::{Children, Digest, Image, ImageId, TagRef};
 
@@ -44,6 +44,9 @@ pub struct BuildSpec {
     /// Which revision of the source code it is of, if somebody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Box<Revision>>,
+    /// The other images that it uses, pinned (F29).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_sources: Vec<PinnedSource>,
     /// Where the built image goes, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Box<str>>,
@@ -60,6 +63,9 @@ pub struct BuildSpec {
     pub labels: BTreeMap<String, String>,
     /// How long one attempt may run.
     pub timeout: Duration,
+    /// Where it runs, and what it is trusted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<Box<Venue>>,
 }
 
 /// Why a build was made.
@@ -115,6 +121,7 @@ pub struct PinnedImage {
 pub(super) struct Making<'a> {
     pub(super) config: &'a BuildConfig,
     pub(super) base: Option<PinnedImage>,
+    pub(super) image_sources: Vec<PinnedSource>,
     pub(super) causes: Vec<Cause>,
     /// What who asked for it adds to the environment, or puts in place of the strategy's own (F27).
     pub(super) env: &'a [(String, String)],
@@ -185,12 +192,14 @@ impl Making<'_> {
             base_image: self.base.clone(),
             source: source.clone(),
             revision: self.revision.cloned().map(Box::new),
+            image_sources: self.image_sources.clone(),
             output: output.clone(),
             command: Vec::new(),
             working_dir: None,
             env: strategy.env.to_vec(),
             labels: labels.clone(),
             timeout: policy.timeout,
+            venue: policy.venue.clone(),
             build,
             id,
             created,
@@ -211,10 +220,16 @@ impl BuildSpec {
         build: BuildKey,
         id: Uuid,
         created: Timestamp,
+        commit: Option<&str>,
     ) -> Self {
         let mut causes = vec![Cause::Rebuild { of: self.build.clone() }];
         causes.extend(self.causes.iter().filter(|cause| matches!(cause, Cause::ImageChange { .. })).cloned());
-        let mut spec = Self { build, id, created, causes, ..self.clone() };
+        // Where it runs is no input of the build: a runner that is gone by now could not make it again.
+        let venue = config.policy.venue.clone();
+        let mut spec = Self { build, id, created, causes, venue, ..self.clone() };
+        if let Some(commit) = commit.filter(|_| spec.revision.is_none()) {
+            spec.revision = Some(Box::new(Revision { commit: commit.into(), ..Revision::default() }));
+        }
         environment::merge(&mut spec, env);
         let (command, working_dir) = filled(&config.strategy, self);
         if (&command, &working_dir) == (&self.command, &self.working_dir) {

@@ -100,6 +100,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What it says it made.
     pub images: Vec<BuiltImage>,
+    /// The commit of the source code that it says it made that of.
+    pub commit: Option<Box<str>>,
     /// The last lines it printed, for the log.
     pub tail: Vec<String>,
     /// How long it ran.
@@ -139,6 +141,8 @@ pub enum Effect {
     Adopt(AttemptRef),
     /// End this attempt; its end is reported as for any other.
     Cancel(AttemptRef),
+    /// The end of this attempt is stored: its runner need not remember it any longer.
+    Acknowledge(AttemptRef),
     /// A build's record was deleted: its files go too.
     Discard(BuildKey),
 }
@@ -152,6 +156,8 @@ pub struct AttemptRef {
     pub id: Uuid,
     /// Which attempt.
     pub attempt: u32,
+    /// The socket runner that has it, by name; none is the exec runner.
+    pub runner: Option<Box<str>>,
     /// What the runner called it before a restart. None where there was none since: the runner knows by itself.
     pub handle: Option<Box<str>>,
 }

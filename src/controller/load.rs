@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Controller;
-use super::event::{AttemptRef, Effect, Note, Now, Release, Transition, Volatile};
+use super::event::{Effect, Note, Now, Release, Transition, Volatile};
 use super::key::{ConfigKey, TriggerKey};
 use super::record::{CancelReason, ConfigRecord, FirstStart, Phase, Record, TagRecord, TriggerRecord};
 use super::settings::{BuildConfig, OnFirst, Settings};
@@ -28,7 +28,7 @@ impl Controller {
         for (key, build) in self.live_builds().filter(|(_, build)| build.phase == Phase::Running) {
             let last = build.history.last().filter(|last| last.number == build.attempts);
             let handle = last.and_then(|last| last.handle.clone());
-            let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts, handle };
+            let attempt = build.attempt(key, handle);
             t.effects.push(Effect::Adopt(attempt.clone()));
             if build.cancel_asked {
                 t.effects.push(Effect::Cancel(attempt));

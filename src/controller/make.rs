@@ -7,6 +7,7 @@ use super::event::{Note, Transition};
 use super::key::{BuildKey, ConfigKey};
 use super::record::{Build, ConfigRecord, FirstStart, Phase, Record, TriggerRecord, Urgency};
 use super::settings::BuildConfig;
+use super::source::{ImageSource, PinnedSource};
 use super::strategy::Base;
 use super::trigger::{Look, Weighed};
 use super::{Controller, policy};
@@ -26,7 +27,8 @@ impl<'a> Look<'a> {
             causes.push(Cause::ConfigChange);
         }
         let (build, id) = self.next(config);
-        let making = Making { config, base: self.base(config), causes, env: &[], revision: None };
+        let (base, image_sources) = (self.base(config), self.image_sources(config));
+        let making = Making { config, base, image_sources, causes, env: &[], revision: None };
         let spec = making.spec(build.clone(), id, self.now.wall);
         for weighed in fired {
             t.notes.push(Note::TriggerFired {
@@ -51,7 +53,19 @@ impl<'a> Look<'a> {
 
     /// The strategy's own image, pinned; none where it is made from nothing, or from what was never resolved.
     pub(super) fn base(&self, config: &BuildConfig) -> Option<PinnedImage> {
-        match config.strategy.from.as_ref()? {
+        self.pinned(config.strategy.from.as_ref()?)
+    }
+
+    /// The other images that the build uses, pinned in the same look (F29, D1).
+    pub(super) fn image_sources(&self, config: &BuildConfig) -> Vec<PinnedSource> {
+        let pinned = |source: &ImageSource| {
+            Some(PinnedSource { image: self.pinned(&source.from)?, of_use: source.of_use.clone() })
+        };
+        config.image_sources.iter().filter_map(pinned).collect()
+    }
+
+    fn pinned(&self, base: &Base) -> Option<PinnedImage> {
+        match base {
             Base::Tag(from) => Some(PinnedImage::new(from, self.image(&from.tag)?)),
             Base::Image { text, tag } => Some(PinnedImage::as_written(text, tag)),
         }
@@ -73,6 +87,7 @@ impl<'a> Look<'a> {
             urgency,
             run_policy: config.policy.run_policy,
             supersede: config.policy.supersede,
+            runner: spec.venue.as_ref().and_then(|venue| venue.runner.clone()),
             created: self.now.wall,
             key: asked_as.map(Into::into),
             ended: None,
@@ -82,6 +97,7 @@ impl<'a> Look<'a> {
             cancel_asked: false,
             history: Vec::new(),
             images: Vec::new(),
+            commit: None,
         };
         t.records.push(Record::Build(spec.build.clone(), Some(Box::new(build.clone()))));
         t.specs.push(spec);

@@ -48,11 +48,11 @@ pub use record::{
 pub use records::Records;
 pub use settings::{
     BuildConfig, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Settings, StreamTag, Supersede,
-    Trigger,
+    Trigger, Venue,
 };
-pub use source::{Git, HookKind, Person, Revision, Source};
+pub use source::{Git, HookKind, ImagePath, ImageSource, ImageUse, Person, PinnedSource, Revision, Source};
 pub use start::{Origin, Rebuild, Start, StartRefused};
-pub use strategy::{Base, Strategy, StrategyKind, StrategyOptions};
+pub use strategy::{Base, Strategy, StrategyKind, StrategyOptions, Tool};
 
 use crate::image::TagRef;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Controller;
-use super::event::{AttemptRef, Effect, Ended, Note, Now, Transition};
+use super::event::{Effect, Ended, Note, Now, Transition};
 use super::key::{BuildKey, ConfigKey};
 use super::record::{Attempt, Build, CancelReason, Failure, Outcome, Phase, Record, Urgency};
 use super::settings::{History, RunPolicy, Supersede};
@@ -208,7 +208,7 @@ fn start(key: &BuildKey, mut build: Build, now: Now, t: &mut Transition) {
     let surplus = (build.history.len() + 1).saturating_sub(Build::ATTEMPTS_KEPT);
     build.history.drain(..surplus);
     build.history.push(Attempt { number: build.attempts, started: now.wall, handle: None, outcome: None });
-    let attempt = AttemptRef { build: key.clone(), id: build.id, attempt: build.attempts, handle: None };
+    let attempt = build.attempt(key, None);
     t.notes.push(Note::BuildStarted { build: key.clone(), attempt: build.attempts });
     t.effects.push(Effect::Start(attempt));
     t.records.push(Record::Build(key.clone(), Some(Box::new(build))));

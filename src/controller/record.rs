@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::event::AttemptRef;
 use super::key::{BuildKey, ConfigKey, TriggerKey};
 use super::pause::Pause;
 use super::settings::{RunPolicy, Supersede};
@@ -130,6 +131,9 @@ pub struct Build {
     pub run_policy: RunPolicy,
     /// Frozen when it was made.
     pub supersede: Supersede,
+    /// The socket runner that it runs in, by name, frozen when it was made; none is the exec runner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Box<str>>,
     /// When it was made.
     pub created: Timestamp,
     /// What who asked for it calls it: asked for again by that name, it is the same build.
@@ -155,6 +159,9 @@ pub struct Build {
     /// What the build says it made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<BuiltImage>,
+    /// The commit of the source code that the build says it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Box<str>>,
 }
 
 /// What brought a build about, most urgent first: the order of the queue.
@@ -309,6 +316,12 @@ impl FirstStart {
 }
 
 impl Build {
+    /// Its newest attempt, and what would find that again after a restart, if anything was told.
+    pub(super) fn attempt(&self, key: &BuildKey, handle: Option<Box<str>>) -> AttemptRef {
+        let (build, runner) = (key.clone(), self.runner.clone());
+        AttemptRef { build, id: self.id, attempt: self.attempts, runner, handle }
+    }
+
     /// How many attempts a record keeps, so that it stays small.
     pub const ATTEMPTS_KEPT: usize = 8;
     /// How many built images a record keeps.

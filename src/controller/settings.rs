@@ -1,13 +1,14 @@
 //! What the controller must know of the configuration. `config` produces these; the controller owns the types.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::key::ConfigKey;
-use super::source::Source;
+use super::source::{ImageSource, Source};
 use super::strategy::Strategy;
 use crate::image::{Identity, Image, Platforms, Polled, TagRef};
 
@@ -39,6 +40,8 @@ pub struct BuildConfig {
     pub policy: Arc<Policy>,
     /// Where its source code is, if it says so.
     pub source: Option<Box<Source>>,
+    /// Images whose files or names the build uses besides the one it is made from (F29). Few have any.
+    pub image_sources: Box<[ImageSource]>,
     /// Where the built image goes, if it says so: a reference as written.
     pub output: Option<Box<str>>,
     /// The number of its last build elsewhere: its first one here is the next (an import with status). Mostly 0.
@@ -64,6 +67,22 @@ pub struct Policy {
     pub timeout: Duration,
     /// How many finished builds are kept.
     pub history: History,
+    /// Where they run, and what they are trusted with; nothing is the daemon's own user, and no secret.
+    pub venue: Option<Box<Venue>>,
+}
+
+/// Where builds run, and what they are trusted with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Venue {
+    /// The socket runner, by the name that the configuration gives it; none is the exec runner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Box<str>>,
+    /// Files whose contents the build is given: the name that it finds each by, and where the daemon finds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<(Box<str>, Box<Path>)>,
+    /// The credentials for the build's own pulls and pushes: where the daemon finds the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_file: Option<Box<Path>>,
 }
 
 /// A tag that is followed: what is polled, what it is called, and what builds are given of it. The strategy of a config
@@ -158,10 +177,22 @@ impl BuildConfig {
         self.triggers.iter().find(|trigger| trigger.from.tag == *tag)
     }
 
-    /// Every tag that it must know, each once: those of its triggers, and the one it is built from.
+    /// Every tag that it must know, each once: those of its triggers, and those it is built from.
     pub fn stream_tags(&self) -> impl Iterator<Item = &StreamTag> {
-        let from = self.strategy.stream_tag().filter(|from| self.trigger(&from.tag).is_none());
-        self.triggers.iter().map(|trigger| &*trigger.from).chain(from)
+        let unwatched = self.pinned_tags().filter(|from| self.trigger(&from.tag).is_none());
+        self.triggers.iter().map(|trigger| &*trigger.from).chain(unwatched)
+    }
+
+    /// Every tag that a build must have pinned: the strategy's own first, then those of its image sources (F23, F29).
+    /// Each once.
+    pub fn pinned_tags(&self) -> impl Iterator<Item = &StreamTag> {
+        let sources = || self.image_sources.iter().filter_map(|source| source.from.stream_tag());
+        let own = self.strategy.stream_tag();
+        let seen = move |nth: usize, from: &StreamTag| {
+            own.into_iter().chain(sources().take(nth)).any(|seen| seen.tag == from.tag)
+        };
+        let others = sources().enumerate().filter(move |(nth, from)| !seen(*nth, from));
+        own.into_iter().chain(others.map(|(_, from)| from))
     }
 
     /// The tags of [`BuildConfig::stream_tags`].

@@ -79,15 +79,16 @@ impl Controller {
     /// If it cannot.
     pub fn check_start(&self, start: &Start) -> Result<(), StartRefused> {
         let config = self.startable(&start.config)?;
-        let Some(from) = config.strategy.stream_tag() else { return Ok(()) };
-        let fresh = start.fresh.iter().find(|(tag, _)| *tag == from.tag);
-        let identity = match fresh {
+        let identity = |from: &StreamTag| match start.fresh.iter().find(|(tag, _)| *tag == from.tag) {
             Some((tag, found)) => Some(self.image_of(tag, found).identity),
             None => self.records.tags.get(&from.tag).map(|tag| tag.admitted().identity.clone()),
         };
-        match identity.is_some_and(|identity| from.platforms.is_answered_by(&identity)) {
-            true => Ok(()),
-            false => Err(StartRefused::unresolved(config, from)),
+        let is_pinned = |from: &&StreamTag| {
+            identity(from).is_some_and(|identity| from.platforms.is_answered_by(&identity))
+        };
+        match config.pinned_tags().find(|from| !is_pinned(from)) {
+            None => Ok(()),
+            Some(from) => Err(StartRefused::unresolved(config, from)),
         }
     }
 
@@ -141,7 +142,8 @@ impl Controller {
         let Some(config) = self.startable(key).ok().filter(|_| !again) else { return };
         let look = Look { controller: self, fresh: &[], now };
         let (build, id) = look.next(config);
-        let spec = of.again(config, &rebuild.env, build, id, now.wall);
+        let commit = self.records.builds.get(&of.build).and_then(|build| build.commit.as_deref());
+        let spec = of.again(config, &rebuild.env, build, id, now.wall, commit);
         look.make(config, spec, Urgency::Rebuild, rebuild.key.as_deref(), t);
     }
 }
@@ -156,6 +158,7 @@ impl<'a> Look<'a> {
         let making = Making {
             config,
             base: self.base(config),
+            image_sources: self.image_sources(config),
             causes: vec![cause],
             env: &start.env,
             revision: start.revision.as_ref(),

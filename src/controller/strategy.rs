@@ -75,24 +75,75 @@ pub struct StrategyOptions {
     /// The image is pulled even if it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force_pull: bool,
+    /// Docker, Source: what builds; none is the first that is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Tool>,
+    /// Docker, Source: the image gets the name of the output, and is not pushed there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_push: bool,
+    /// Docker, Source: the registries of its images that may be asked by plain http, or with a certificate that nobody
+    /// vouches for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insecure: Vec<Box<str>>,
+}
+
+/// A program that builds images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// Needs no daemon, and no root where it is set up for that.
+    Buildah,
+    /// The same under another face.
+    Podman,
+    /// A client of the docker daemon.
+    Docker,
+    /// OpenShift's own for Source builds; it needs the docker daemon.
+    S2i,
 }
 
 impl Strategy {
     /// The tag that it is built from, if that is one that is followed.
     #[must_use]
     pub fn stream_tag(&self) -> Option<&StreamTag> {
-        match self.from.as_ref()? {
-            Base::Tag(from) => Some(from),
-            Base::Image { .. } => None,
-        }
+        self.from.as_ref()?.stream_tag()
     }
 
     /// The image that it is built from, followed or not.
     #[must_use]
     pub fn tag(&self) -> Option<&TagRef> {
-        match self.from.as_ref()? {
-            Base::Tag(from) => Some(&from.tag),
-            Base::Image { tag, .. } => Some(tag),
+        self.from.as_ref().map(Base::tag)
+    }
+}
+
+impl Base {
+    /// The tag, if it is one that is followed.
+    #[must_use]
+    pub fn stream_tag(&self) -> Option<&StreamTag> {
+        match self {
+            Self::Tag(from) => Some(from),
+            Self::Image { .. } => None,
+        }
+    }
+
+    /// The image, followed or not.
+    #[must_use]
+    pub fn tag(&self) -> &TagRef {
+        match self {
+            Self::Tag(from) => &from.tag,
+            Self::Image { tag, .. } => tag,
+        }
+    }
+}
+
+impl Tool {
+    /// Its program, which is also how the configuration spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Buildah => "buildah",
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+            Self::S2i => "s2i",
         }
     }
 }

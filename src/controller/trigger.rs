@@ -159,22 +159,20 @@ impl<'a> Look<'a> {
             && !self.base_lacks_platform(config)
     }
 
-    /// Why what the strategy is made from cannot be pinned, if it has to be and cannot.
+    /// Why what a build is made from cannot be pinned, if it has to be and cannot.
     pub(super) fn base_hold(&self, config: &BuildConfig) -> Option<HoldReason> {
-        let from = config.strategy.stream_tag()?;
-        match self.image(&from.tag) {
+        config.pinned_tags().find_map(|from| match self.image(&from.tag) {
             None => Some(HoldReason::StrategyUnresolved),
             Some(image) if !from.platforms.is_answered_by(&image.identity) => {
                 Some(HoldReason::PlatformsUnknown)
             }
             Some(_) => None,
-        }
+        })
     }
 
     fn base_lacks_platform(&self, config: &BuildConfig) -> bool {
-        let from = config.strategy.stream_tag();
         let missing = |from: &StreamTag| Some(from.platforms.missing_in(&self.image(&from.tag)?.identity));
-        from.and_then(missing).is_some_and(|missing| !missing.is_empty())
+        config.pinned_tags().filter_map(missing).any(|missing| !missing.is_empty())
     }
 
     /// What the image that waits at a trigger lacks, as far as that was known when it was stored.

@@ -167,6 +167,8 @@ impl Engine {
                 Effect::Start(attempt) => self.start(attempt.clone()),
                 Effect::Adopt(attempt) => self.runner.adopt(attempt.clone()),
                 Effect::Cancel(attempt) => self.runner.cancel(attempt),
+                // The exec runner keeps nothing of an attempt that has ended.
+                Effect::Acknowledge(_) => {}
                 Effect::Discard(build) => {
                     self.store.discard(build.clone());
                     self.runner.discard(build);
@@ -187,6 +189,7 @@ impl Engine {
             attempt: attempt.attempt,
             outcome: Outcome::NotStarted(problem.into()),
             images: Vec::new(),
+            commit: None,
             tail: Vec::new(),
             elapsed: Duration::ZERO,
         });

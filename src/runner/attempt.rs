@@ -16,9 +16,9 @@ use super::directory::Directory;
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Sink, pump};
-use super::result;
+use super::result::{self, BuildResult};
 use super::survivor::{Remains, SurvivorError};
-use crate::controller::{AttemptRef, BuildSpec, BuiltImage, Ended, Event, Failure, Outcome};
+use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
 
 /// How long a child that is surely dead may take to be reaped.
@@ -30,8 +30,8 @@ const REPORT: Duration = Duration::from_secs(10);
 /// The reason of a failed start goes into a record that must stay small.
 const REASON_LIMIT: usize = 300;
 
-/// What a build says it made, and its last lines.
-type Report = (Vec<BuiltImage>, Vec<String>);
+/// What a build says of itself, and its last lines.
+type Report = (BuildResult, Vec<String>);
 
 /// Why an attempt is to end before its command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +126,10 @@ impl Attempt {
         let remark = remark(waited, end.unwrap_or_default());
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
-        let (images, tail) = self.reported(reporting).await;
+        let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let outcome = outcome(waited, status);
-        Over { ended: Ended { build, attempt, outcome, images, tail, elapsed: at.elapsed() }, left }
+        Over { ended: Ended { build, attempt, outcome, images, commit, tail, elapsed: at.elapsed() }, left }
     }
 
     async fn wait(&mut self, child: &mut Child) -> Waited {
@@ -274,17 +274,17 @@ fn remark(waited: Waited, left: usize) -> Option<String> {
 
 /// Reads the result file and closes the log. Blocking.
 fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: Option<String>) -> Report {
-    let (images, wrong) = result::read(&directory.result_file());
+    let (result, wrong) = result::read(&directory.result_file());
     let wrong = wrong.map(|error| {
         let AttemptRef { build, attempt, .. } = this;
         tracing::warn!(event = "build_result_ignored", %build, attempt, %error, "result file is not all usable");
         format!("warning: result file: {error}")
     });
-    let Some(mut sink) = sink else { return (images, Vec::new()) };
+    let Some(mut sink) = sink else { return (result, Vec::new()) };
     for line in remark.into_iter().chain(wrong) {
         sink.note(&line);
     }
-    (images, sink.finish())
+    (result, sink.finish())
 }
 
 fn unstarted(this: &AttemptRef, outcome: Outcome) -> Ended {
@@ -293,6 +293,7 @@ fn unstarted(this: &AttemptRef, outcome: Outcome) -> Ended {
         attempt: this.attempt,
         outcome,
         images: Vec::new(),
+        commit: None,
         tail: Vec::new(),
         elapsed: Duration::ZERO,
     }

@@ -21,39 +21,59 @@ pub(super) enum ResultError {
     Read(#[source] io::Error),
     #[error("it is longer than {FILE_LIMIT} bytes")]
     TooLong,
-    #[error("it is not {{\"images\":[{{\"reference\":…,\"digest\":…}}]}}: {0}")]
+    #[error("it is not {{\"images\":[{{\"reference\":…,\"digest\":…}}],\"commit\":…}}: {0}")]
     Malformed(#[source] serde_json::Error),
     #[error("reference {0} in it is empty, longer than {REFERENCE_LIMIT} bytes, or has blanks in it")]
     BadReference(usize),
+    #[error("commit in it is not the 40 or 64 hexadecimal digits of one")]
+    BadCommit,
     #[error("it names {0} images, and only the first {kept} are kept", kept = Build::IMAGES_KEPT)]
     TooMany(usize),
 }
 
 #[derive(Deserialize)]
 struct ResultFile {
+    #[serde(default)]
     images: Vec<BuiltImage>,
+    #[serde(default)]
+    commit: Option<Box<str>>,
+}
+
+/// What a build says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct BuildResult {
+    /// What it made.
+    pub(super) images: Vec<BuiltImage>,
+    /// The commit of the source code that it made that of.
+    pub(super) commit: Option<Box<str>>,
 }
 
 /// What the file says, and what is wrong with it. A build that wrote none made nothing that it tells of.
-pub(super) fn read(path: &Path) -> (Vec<BuiltImage>, Option<ResultError>) {
+pub(super) fn read(path: &Path) -> (BuildResult, Option<ResultError>) {
     match parse(path) {
-        Ok(images) if images.len() > Build::IMAGES_KEPT => {
-            let kept = images.iter().take(Build::IMAGES_KEPT).cloned().collect();
-            (kept, Some(ResultError::TooMany(images.len())))
+        Ok(mut result) if result.images.len() > Build::IMAGES_KEPT => {
+            let named = result.images.len();
+            result.images.truncate(Build::IMAGES_KEPT);
+            (result, Some(ResultError::TooMany(named)))
         }
-        Ok(images) => (images, None),
-        Err(ResultError::Read(error)) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
-        Err(error) => (Vec::new(), Some(error)),
+        Ok(result) => (result, None),
+        Err(ResultError::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
+            (BuildResult::default(), None)
+        }
+        Err(error) => (BuildResult::default(), Some(error)),
     }
 }
 
-fn parse(path: &Path) -> Result<Vec<BuiltImage>, ResultError> {
+fn parse(path: &Path) -> Result<BuildResult, ResultError> {
     let text = read_bounded(path)?;
-    let file: ResultFile = serde_json::from_slice(&text).map_err(ResultError::Malformed)?;
-    match file.images.iter().position(|image| !is_plain(&image.reference)) {
-        Some(position) => Err(ResultError::BadReference(position + 1)),
-        None => Ok(file.images),
+    let ResultFile { images, commit } = serde_json::from_slice(&text).map_err(ResultError::Malformed)?;
+    if let Some(position) = images.iter().position(|image| !is_plain(&image.reference)) {
+        return Err(ResultError::BadReference(position + 1));
     }
+    if commit.as_deref().is_some_and(|commit| !is_commit(commit)) {
+        return Err(ResultError::BadCommit);
+    }
+    Ok(BuildResult { images, commit })
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ResultError> {
@@ -61,6 +81,11 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, ResultError> {
     let mut text = Vec::new();
     file.take(FILE_LIMIT + 1).read_to_end(&mut text).map_err(ResultError::Read)?;
     if text.len() as u64 > FILE_LIMIT { Err(ResultError::TooLong) } else { Ok(text) }
+}
+
+/// A commit as git prints it, by either of its hashes.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_plain(reference: &str) -> bool {

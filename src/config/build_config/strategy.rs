@@ -1,13 +1,13 @@
 //! `[build_config.strategy]` as typed.
 
 use super::super::file::{Keys, Named};
-use super::super::grammar::{command, custom_variable, plain_variable, working_dir};
+use super::super::grammar::{command, custom_variable, plain_variable, relative, working_dir};
 use super::super::object_ref::ObjectRef;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::section::{At, Section, Typed, as_table};
 use super::super::tree::{Node, Value};
 use super::super::value::{choice, flag, named, text, word};
-use crate::controller::StrategyKind;
+use crate::controller::{StrategyKind, Tool};
 
 /// How a build config is built.
 pub(in crate::config) struct Strategy {
@@ -20,6 +20,7 @@ pub(in crate::config) struct Strategy {
     pub(in crate::config) no_cache: Typed<bool>,
     pub(in crate::config) incremental: Typed<bool>,
     pub(in crate::config) force_pull: Typed<bool>,
+    pub(in crate::config) tool: Typed<Tool>,
 }
 
 impl Strategy {
@@ -31,16 +32,23 @@ impl Strategy {
             ("Custom", StrategyKind::Custom),
             ("Command", StrategyKind::Command),
         ]);
+        let tool = choice(&[
+            ("buildah", Tool::Buildah),
+            ("podman", Tool::Podman),
+            ("docker", Tool::Docker),
+            ("s2i", Tool::S2i),
+        ]);
         let strategy = Self {
             place: section.place(),
             kind: section.key("type", kind),
             from: section.optional("from", ObjectRef::read),
-            dockerfile_path: section.key("dockerfile_path", word),
+            dockerfile_path: section.key("dockerfile_path", relative),
             build_args: section.key("build_args", build_args),
             target: section.key("target", word),
             no_cache: section.key("no_cache", flag),
             incremental: section.key("incremental", flag),
             force_pull: section.key("force_pull", flag),
+            tool: section.key("tool", tool),
         };
         keys.run = section.key("command", command);
         keys.env = section.key("env", variables(custom_variable));

@@ -1,13 +1,14 @@
 //! The build configs of the long form.
 
 mod base;
+mod images;
+mod output;
+mod source;
 mod trigger;
 
 use std::path::PathBuf;
 
-use super::super::build_config::{
-    BuildConfig as Typed, Output, Source as TypedSource, Strategy as TypedStrategy,
-};
+use super::super::build_config::{BuildConfig as Typed, Strategy as TypedStrategy};
 use super::super::expand::Layers;
 use super::super::file::{Document, Keys, Named};
 use super::super::grammar::own_variable;
@@ -18,8 +19,9 @@ use super::hook::Hooks;
 use super::image::parse_image;
 use super::stream::{Streams, Wanted};
 use super::tag::Tags;
+use super::venue::Venues;
 use crate::controller::{
-    BuildConfig, CUSTOM_BASE_IMAGE, Git, History, Policy, Source, Strategy, StrategyKind, StrategyOptions,
+    BuildConfig, CUSTOM_BASE_IMAGE, History, Policy, Strategy, StrategyKind, StrategyOptions, Tool,
 };
 
 /// Makes the build configs of the long form.
@@ -41,26 +43,32 @@ impl<'a> LongForm<'a> {
         configs: &mut Configs<'a>,
         tags: &mut Tags<'a>,
         hooks: &mut Hooks<'a>,
+        venues: &mut Venues<'a>,
         problems: &mut Problems,
     ) {
         check_presence(typed, problems);
         let namespace = typed.namespace.value().map_or(self.namespace, String::as_str);
         let base = self.base(typed, namespace, problems);
         let triggers = self.triggers(typed, namespace, &base, hooks, problems);
-        for followed in base.followed().into_iter().chain(&triggers.followed) {
+        let images = self.images(typed, namespace, problems);
+        for followed in base.followed().into_iter().chain(&triggers.followed).chain(images.followed()) {
             tags.add(&followed.from, followed.wish, problems);
         }
         let keys = Layers::of_build_config(&typed.keys, self.defaults);
-        let strategy = typed.strategy.value().and_then(|typed| strategy(typed, &keys, &base, problems));
-        let source = typed.source.value().map(|typed| source(typed, problems));
-        let output = typed.output.value().and_then(|typed| output(typed, problems));
+        let mut strategy = typed.strategy.value().and_then(|typed| strategy(typed, &keys, &base, problems));
+        let source = typed.source.value().map(|typed| source::check(typed, problems));
+        if let Some(strategy) = &strategy {
+            source::check_presence(strategy, source.as_ref(), &typed.place, problems);
+        }
+        let output = typed.output.value().and_then(|typed| output::check(typed, strategy.as_mut(), problems));
+        let venue = venues.of(&keys, problems);
         let Some(name) = typed.name.given() else { return };
         let Some(key) = configs.key(namespace, &name.value, &name.place, problems) else { return };
         for hook in triggers.hooks {
             hooks.add(&key, hook);
         }
         let Some(strategy) = strategy else { return };
-        let policy = Policy { history: history(typed), ..policy(&keys, &OF_THE_LONG_FORM) };
+        let policy = Policy { history: history(typed), ..policy(&keys, venue, &OF_THE_LONG_FORM) };
         let policy = configs.policy(policy);
         configs.add(BuildConfig {
             key,
@@ -70,6 +78,7 @@ impl<'a> LongForm<'a> {
             paused: typed.paused.value().copied().unwrap_or(false),
             policy,
             source: source.map(Box::new),
+            image_sources: images.into_sources(),
             output,
             last_version: typed.last_version.value().copied().unwrap_or(0),
             labels: keys.entries(|keys| &keys.labels).into_iter().collect(),
@@ -108,6 +117,12 @@ fn strategy(
     let kind = *typed.kind.value()?;
     check_command(kind, keys, &typed.place, problems);
     check_options(kind, typed, problems);
+    if let (StrategyKind::Docker, Some(tool)) =
+        (kind, typed.tool.given().filter(|tool| tool.value == Tool::S2i))
+    {
+        let fix = "write \"buildah\", \"podman\" or \"docker\"";
+        problems.push(Problem::error(&tool.place, "is for Source strategies", fix).with_value("\"s2i\""));
+    }
     if kind != StrategyKind::Custom {
         refuse_custom_variable(keys.own(|keys| &keys.env), problems);
     }
@@ -121,16 +136,17 @@ fn strategy(
     })
 }
 
-/// Every strategy runs its command. The built-in ones of OpenShift's strategies are not here yet.
+/// What a strategy runs: its command, or what is built in for Docker and Source.
 fn check_command(kind: StrategyKind, keys: &Layers<'_>, place: &Place, problems: &mut Problems) {
     if !keys.is_own_unsaid(|keys| &keys.run) {
         return;
     }
     let fix = "add command = [\"make\", \"image\"]";
     problems.push(match kind {
+        StrategyKind::Source | StrategyKind::Docker => return,
         StrategyKind::Command => Problem::absence(place, "has nothing to run", fix),
-        StrategyKind::Source | StrategyKind::Docker | StrategyKind::Custom => {
-            let message = "has no command, and this version has no built-in one: its builds end in Error";
+        StrategyKind::Custom => {
+            let message = "has no command, which is all that a Custom build is: its builds end in Error";
             Problem::warning(place, message, fix)
         }
     });
@@ -151,6 +167,7 @@ fn check_options(kind: StrategyKind, typed: &TypedStrategy, problems: &mut Probl
         (place(&typed.no_cache), DOCKER),
         (place(&typed.incremental), &[StrategyKind::Source]),
         (place(&typed.force_pull), ALL_OF_OPENSHIFT),
+        (place(&typed.tool), &[StrategyKind::Docker, StrategyKind::Source]),
     ];
     for (place, kinds) in options {
         let Some(place) = place.filter(|_| !kinds.contains(&kind)) else { continue };
@@ -171,6 +188,10 @@ fn options(typed: &TypedStrategy) -> Option<StrategyOptions> {
         no_cache: flag(&typed.no_cache),
         incremental: flag(&typed.incremental),
         force_pull: flag(&typed.force_pull),
+        tool: typed.tool.value().copied(),
+        // Filled in by what stands elsewhere.
+        no_push: false,
+        insecure: Vec::new(),
     };
     (options != StrategyOptions::default()).then_some(options)
 }
@@ -182,39 +203,4 @@ fn refuse_custom_variable(env: Option<&At<Named>>, problems: &mut Problems) {
             own_variable::<()>(name, &at.place, problems);
         }
     }
-}
-
-fn source(typed: &TypedSource, problems: &mut Problems) -> Source {
-    let git = typed.git.value().and_then(|git| {
-        if git.uri.is_absent() {
-            problems.push(Problem::absence(&git.place, "names no repository", "add uri = \"https://…\""));
-        }
-        let reference = git.reference.value().map(|text| text.as_str().into());
-        if let Some(uri) = git.uri.given().filter(|uri| has_password(&uri.value)) {
-            // Not shown: it would be in every record of a build, too.
-            let fix =
-                "leave it out: git finds it in its own configuration, or in a file that the command reads";
-            problems.push(Problem::error(&uri.place, "has a password in it", fix));
-        }
-        Some(Git { uri: git.uri.value()?.as_str().into(), reference })
-    });
-    Source { git, context_dir: typed.context_dir.value().map(|dir| dir.as_str().into()) }
-}
-
-/// Whether something stands before the host of a URL that is more than a user's name.
-fn has_password(uri: &str) -> bool {
-    let Some((_, rest)) = uri.split_once("://") else { return false };
-    let authority = rest.split('/').next().unwrap_or_default();
-    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-}
-
-/// Where the command pushes to; that it does not push is nothing that could be told to it.
-fn output(typed: &Output, problems: &mut Problems) -> Option<Box<str>> {
-    if let Some(push) = typed.push.given().filter(|push| !push.value) {
-        let fix = "delete it: the command pushes, or does not";
-        problems.wrong::<()>(&push.place, "cannot be turned off", "false", fix);
-    }
-    let to = typed.to.given()?;
-    parse_image(to, problems)?;
-    Some(to.value.as_str().into())
 }

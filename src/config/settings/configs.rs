@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::expand::Layers;
 use super::super::problem::{Place, Problems};
 use crate::controller::{
-    BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Supersede,
+    BuildConfig, ConfigKey, History, OnFirst, OnInterrupt, Policy, Retry, RunPolicy, Supersede, Venue,
 };
 
 /// The build configs so far, with what is needed to make the next.
@@ -64,6 +64,7 @@ pub(super) const OF_A_WATCH: Policy = Policy {
     retry: Retry { attempts: 3, backoff: Duration::from_mins(5) },
     timeout: Duration::from_hours(1),
     history: History { successful: 20, failed: 20 },
+    venue: None,
 };
 
 /// What holds in the long form: OpenShift's own (F38, F39).
@@ -76,7 +77,7 @@ pub(super) const OF_THE_LONG_FORM: Policy = Policy {
 };
 
 /// What the layers say, and `otherwise` where they say nothing.
-pub(super) fn policy(keys: &Layers<'_>, otherwise: &Policy) -> Policy {
+pub(super) fn policy(keys: &Layers<'_>, venue: Option<Box<Venue>>, otherwise: &Policy) -> Policy {
     Policy {
         run_policy: keys.value(|keys| &keys.run_policy).unwrap_or(otherwise.run_policy),
         supersede: keys.value(|keys| &keys.supersede).unwrap_or(otherwise.supersede),
@@ -88,5 +89,6 @@ pub(super) fn policy(keys: &Layers<'_>, otherwise: &Policy) -> Policy {
         },
         timeout: keys.value(|keys| &keys.timeout).unwrap_or(otherwise.timeout),
         history: otherwise.history,
+        venue,
     }
 }

@@ -13,7 +13,8 @@ use super::hook::Hooks;
 use super::image::Images;
 use super::registry::Configured;
 use super::tag::{Tags, Wish};
-use crate::controller::{Base, BuildConfig, ConfigKey, Strategy, StrategyKind, StreamTag, Trigger};
+use super::venue::Venues;
+use crate::controller::{Base, BuildConfig, ConfigKey, Strategy, StrategyKind, StreamTag, Trigger, Venue};
 use crate::image::TagRef;
 
 /// Makes the build configs of watches.
@@ -40,6 +41,7 @@ impl<'a> Watches<'a> {
         configs: &mut Configs<'a>,
         tags: &mut Tags<'a>,
         hooks: &mut Hooks<'a>,
+        venues: &mut Venues<'a>,
         problems: &mut Problems,
     ) {
         let images = self.images(watch, problems);
@@ -58,12 +60,13 @@ impl<'a> Watches<'a> {
             problems.push(Problem::absence(watch.place, "has nothing to run", fix));
         }
         let hook = watch.keys.get(|keys| &keys.webhook).and_then(|hook| hooks.of_watch(hook, problems));
+        let venue = venues.of(&watch.keys, problems);
         for name in &watch.names {
             let Some(key) = self.key(*name, watch, &images, configs, problems) else { continue };
             if let Some(hook) = &hook {
                 hooks.add(&key, hook.clone());
             }
-            if let Some(config) = build_config(key, watch, &images, configs) {
+            if let Some(config) = build_config(key, watch, &images, venue.clone(), configs) {
                 configs.add(config);
             }
         }
@@ -110,6 +113,7 @@ fn build_config(
     key: ConfigKey,
     watch: &Expanded<'_>,
     images: &[Seen<'_>],
+    venue: Option<Box<Venue>>,
     configs: &mut Configs<'_>,
 ) -> Option<BuildConfig> {
     let keys = &watch.keys;
@@ -129,8 +133,9 @@ fn build_config(
         triggers: images.iter().map(trigger).collect(),
         config_change: false,
         paused: false,
-        policy: configs.policy(policy(keys, &OF_A_WATCH)),
+        policy: configs.policy(policy(keys, venue, &OF_A_WATCH)),
         source: None,
+        image_sources: Box::default(),
         output: None,
         last_version: 0,
         labels: keys.entries(|keys| &keys.labels).into_iter().collect(),

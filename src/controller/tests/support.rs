@@ -112,8 +112,10 @@ pub(super) fn watch(name: &str, tags: &[&str]) -> BuildConfig {
             retry: Retry { attempts: 3, backoff: 5 * MINUTE },
             timeout: 60 * MINUTE,
             history: History { successful: 20, failed: 20 },
+            venue: None,
         }),
         source: None,
+        image_sources: Box::default(),
         output: None,
         last_version: 0,
         labels: BTreeMap::new(),
@@ -242,6 +244,8 @@ pub(super) fn new_build(name: &str, urgency: Urgency, created: Timestamp) -> Bui
         interruptions: 0,
         cancel_asked: false,
         history: Vec::new(),
+        commit: None,
+        runner: None,
         images: Vec::new(),
     }
 }
@@ -277,7 +281,8 @@ pub(super) fn swallowed(notes: &[Note]) -> Vec<String> {
 
 /// The runner's word that an attempt is over.
 pub(super) fn ended(build: BuildKey, attempt: u32, outcome: Outcome) -> Ended {
-    Ended { build, attempt, outcome, images: Vec::new(), tail: Vec::new(), elapsed: SECOND }
+    let (images, tail) = (Vec::new(), Vec::new());
+    Ended { build, attempt, outcome, images, commit: None, tail, elapsed: SECOND }
 }
 
 /// The `build_finished` lines in `notes`: the build and its phase.

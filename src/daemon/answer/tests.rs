@@ -80,6 +80,7 @@ impl World {
             attempt,
             outcome,
             images: Vec::new(),
+            commit: None,
             tail: Vec::new(),
             elapsed,
         }));
@@ -157,8 +158,10 @@ fn config(key: &str, tags: &[&str]) -> BuildConfig {
             retry: Retry { attempts: 1, backoff: Duration::from_secs(300) },
             timeout: Duration::from_secs(3600),
             history: History { successful: 20, failed: 20 },
+            venue: None,
         }),
         source: None,
+        image_sources: Box::default(),
         output: None,
         last_version: 0,
         labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),

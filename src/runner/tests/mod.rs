@@ -110,7 +110,7 @@ impl Bench {
 }
 
 fn attempt(spec: &BuildSpec, number: u32) -> AttemptRef {
-    AttemptRef { build: spec.build.clone(), id: spec.id, attempt: number, handle: None }
+    AttemptRef { build: spec.build.clone(), id: spec.id, attempt: number, runner: None, handle: None }
 }
 
 /// Build `default/app-7`, with an id that no other test has.
@@ -127,12 +127,14 @@ fn spec(command: &[&str]) -> BuildSpec {
         base_image: Some(base),
         source: None,
         revision: None,
+        image_sources: Vec::new(),
         output: None,
         command: command.iter().map(ToString::to_string).collect(),
         working_dir: None,
         env: Vec::new(),
         labels: BTreeMap::new(),
         timeout: Duration::from_secs(3600),
+        venue: None,
     }
 }
 

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use super::*;
 use crate::controller::{Build, BuiltImage};
-use crate::runner::result::read;
+use crate::runner::result::{BuildResult, read};
 
 fn built(reference: &str) -> BuiltImage {
     BuiltImage { reference: reference.into(), digest: Digest::sha256_of(b"built") }
@@ -16,8 +16,8 @@ fn read_text(text: &str) -> (Vec<BuiltImage>, Option<String>) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("result.json");
     fs::write(&path, text).unwrap();
-    let (images, wrong) = read(&path);
-    (images, wrong.map(|error| error.to_string()))
+    let (result, wrong) = read(&path);
+    (result.images, wrong.map(|error| error.to_string()))
 }
 
 #[tokio::test]
@@ -55,6 +55,7 @@ fn a_file_that_is_wrong_names_what_is_wrong() {
             "{\"images\":[{\"reference\":\"host/app\",\"digest\":\"sha256:00\"}]}".to_owned(),
             "64 lower-case hex",
         ),
+        ("{\"commit\":\"HEAD\"}".to_owned(), "commit in it"),
         ("\u{0}".to_owned(), "it is not {\"images\""),
     ];
     for (text, says) in table {
@@ -68,15 +69,15 @@ fn a_file_that_is_wrong_names_what_is_wrong() {
 fn only_a_plain_file_is_read() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
-    assert!(matches!(read(&path("missing")), (images, None) if images.is_empty()));
+    assert!(matches!(read(&path("missing")), (result, None) if result == BuildResult::default()));
 
     assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
     fs::create_dir(path("dir")).unwrap();
     fs::write(path("good"), json(&[built("host/app:1")])).unwrap();
     std::os::unix::fs::symlink(path("good"), path("link")).unwrap();
-    assert_eq!(read(&path("good")).0, [built("host/app:1")]);
+    assert_eq!(read(&path("good")).0.images, [built("host/app:1")]);
     for name in ["pipe", "dir", "link"] {
-        let (images, wrong) = read(&path(name));
-        assert!(images.is_empty() && wrong.is_some(), "{name}");
+        let (result, wrong) = read(&path(name));
+        assert!(result == BuildResult::default() && wrong.is_some(), "{name}");
     }
 }

@@ -116,6 +116,7 @@ async fn what_could_not_be_ended_is_ended_before_the_next_attempt() {
         attempt: 1,
         outcome: Outcome::Interrupted,
         images: Vec::new(),
+        commit: None,
         tail: Vec::new(),
         elapsed: Duration::ZERO,
     };

@@ -85,6 +85,7 @@ fn detail(name: &str, spec: Spec) -> BuildDetail {
 fn s16_a_source_build_has_the_pinned_image_with_its_port() {
     let mut spec = spec("Source", Some(ruby()), vec![moved(ruby())]);
     spec.source = Some(Source {
+        directory: None,
         git: Some(Git { uri: "https://git.test/app.git".into(), reference: Some("main".into()) }),
         context_dir: Some("web".into()),
     });

@@ -61,6 +61,16 @@ impl<'a> LongForm<'a> {
             }
             return if strategy.from.is_absent() { Found::Absent } else { Found::Refused };
         };
+        self.image(from, namespace, problems)
+    }
+
+    /// What an image is named by.
+    pub(super) fn image(
+        &mut self,
+        from: &'a ObjectRef,
+        namespace: &'a str,
+        problems: &mut Problems,
+    ) -> Found<'a> {
         let kind =
             if from.kind.is_absent() { Some(Kind::ImageStreamTag) } else { from.kind.value().copied() };
         let found = kind.and_then(|kind| match kind {

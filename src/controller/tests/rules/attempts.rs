@@ -20,7 +20,13 @@ fn retrying(attempts: u32) -> BuildConfig {
 }
 
 fn attempt(mind: &Mind, number: u32) -> AttemptRef {
-    AttemptRef { build: build("app-1"), id: mind.build("app-1").id, attempt: number, handle: None }
+    AttemptRef {
+        build: build("app-1"),
+        id: mind.build("app-1").id,
+        attempt: number,
+        runner: None,
+        handle: None,
+    }
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn an_interrupted_build_runs_again_under_the_same_id_and_uses_no_retry() {
     assert_eq!(notes[0], Note::BuildInterrupted { build: build("app-1"), attempt: 1 });
     assert_eq!(
         mind.effects,
-        [Effect::Start(AttemptRef { build: build("app-1"), id, attempt: 2, handle: None })]
+        [Effect::Start(AttemptRef { build: build("app-1"), id, attempt: 2, runner: None, handle: None })]
     );
     mind.end("app-1", Outcome::Interrupted);
     mind.fail("app-1");

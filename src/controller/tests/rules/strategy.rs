@@ -125,7 +125,7 @@ fn a_strategys_options_and_source_and_output_are_in_each_build() {
     };
     config.strategy.options = Some(Box::new(options.clone()));
     let git = Git { uri: "https://git.test/app.git".into(), reference: Some("main".into()) };
-    let source = Source { git: Some(git), context_dir: Some("app".into()) };
+    let source = Source { git: Some(git), directory: None, context_dir: Some("app".into()) };
     config.source = Some(Box::new(source.clone()));
     config.output = Some("registry.test/app:latest".into());
     let mut mind = Mind::start([config]);

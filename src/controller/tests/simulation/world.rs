@@ -238,6 +238,7 @@ impl World {
             Effect::Start(attempt) => Some(self.start(attempt, life, random)),
             Effect::Adopt(attempt) => self.adopt(&attempt, life, random),
             Effect::Cancel(attempt) => self.end(&attempt, Outcome::Cancelled),
+            Effect::Acknowledge(attempt) => panic!("{attempt:?} is the exec runner's, which keeps nothing"),
             Effect::Discard(build) => {
                 assert!(!self.ledger.records.builds.contains_key(&build), "{build} is still on record");
                 self.files.remove(&build);

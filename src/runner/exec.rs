@@ -69,6 +69,7 @@ impl Exec {
             settings: self.settings(),
             this: attempt.clone(),
             spec,
+            private: None,
             events: self.events.clone(),
             stop,
         };

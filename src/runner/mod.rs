@@ -39,7 +39,9 @@ mod exec;
 mod handle;
 mod launch;
 mod output;
+mod private;
 mod process;
+mod redact;
 mod result;
 mod survivor;
 mod tail;
@@ -50,9 +52,10 @@ use std::time::Duration;
 pub use environment::INHERITED;
 pub use exec::Exec;
 
-use crate::controller::BuildKey;
+use crate::controller::{AttemptRef, BuildKey};
 use crate::logging::BuildOutput;
 use directory::Directory;
+use private::Vault;
 
 /// What the exec runner is told.
 #[derive(Debug, Clone)]
@@ -65,6 +68,9 @@ pub struct Settings {
     pub log_limit: u64,
     /// How long a process may take to end after SIGTERM.
     pub grace: Duration,
+    /// The unit's runtime directory, which is kept in memory: secrets of builds are below it. Without one they are in the
+    /// build's own directory.
+    pub runtime_dir: Option<PathBuf>,
     /// The daemon's own values of [`INHERITED`], read at the edge.
     pub inherited: Vec<(String, String)>,
 }
@@ -74,6 +80,12 @@ impl Settings {
     pub const LOG_LIMIT: u64 = 10 << 20;
     /// [`Settings::grace`] unless told otherwise: 10 s.
     pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// Where the secrets of an attempt are while it lives.
+    fn vault(&self, attempt: &AttemptRef) -> Vault {
+        let directory = Directory::of(&self.builds_dir, &attempt.build);
+        Vault::of(self.runtime_dir.as_deref(), attempt.id, directory.path())
+    }
 }
 
 /// Where the output of a build is kept.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::redact::Redactor;
 use super::tail::{LINE_LIMIT, Tail, printable};
 use crate::controller::AttemptRef;
 use crate::logging::BuildOutput;
@@ -31,11 +32,13 @@ pub(super) struct Sink {
     limit: u64,
     kept: u64,
     tail: Tail,
+    redactor: Redactor,
 }
 
 impl Sink {
     pub(super) fn new(attempt: AttemptRef, log: io::Result<File>, limit: u64, output: BuildOutput) -> Self {
-        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail: Tail::default() };
+        let (tail, redactor) = (Tail::default(), Redactor::default());
+        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, redactor };
         match log {
             Ok(log) => sink.log = Some(log),
             Err(error) => sink.warn(&error),
@@ -43,8 +46,18 @@ impl Sink {
         sink
     }
 
+    /// The same, and it shows no secret that `redactor` knows.
+    pub(super) fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
+    }
+
     /// Takes the next piece. Only the lines that fit go to the file and the log; the last ones are kept in any case.
     pub(super) fn take(&mut self, piece: &[u8]) {
+        let shown = self.redactor.push(piece);
+        self.keep(&shown);
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
         let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
         let (kept, rest) = piece.split_at(room.min(piece.len()));
         self.write(kept);
@@ -65,6 +78,7 @@ impl Sink {
 
     /// The last lines, once all has been taken.
     pub(super) fn finish(mut self) -> Vec<String> {
+        self.release();
         let (attempt, output) = (&self.attempt, self.output);
         let open = self.kept < self.limit;
         self.tail.finish(|line| {
@@ -73,6 +87,12 @@ impl Sink {
             }
         });
         self.tail.lines()
+    }
+
+    /// Shows what was held back, as nothing more comes that could make a secret of it.
+    pub(super) fn release(&mut self) {
+        let held = self.redactor.finish();
+        self.keep(&held);
     }
 
     fn write(&mut self, bytes: &[u8]) {

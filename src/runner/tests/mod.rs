@@ -4,6 +4,7 @@ mod directory;
 mod ending;
 mod environment;
 mod output;
+mod private;
 mod result;
 mod start;
 mod survivor;
@@ -51,6 +52,7 @@ impl Bench {
             output: BuildOutput::File,
             log_limit: Settings::LOG_LIMIT,
             grace: Settings::GRACE,
+            runtime_dir: None,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
         };
         change(&mut settings);

@@ -32,11 +32,9 @@ impl Edits {
     }
 
     /// Puts a line behind an instruction, and behind those that were put there before.
-    pub(super) fn put_line(&mut self, end: End, line: &str) {
+    pub(super) fn put_line(&mut self, end: &End, line: &str) {
         // It must not become a part of the instruction that it is put behind.
-        if let Some(joint) = end.joint {
-            self.remove(joint..joint + 1);
-        }
+        end.joints.iter().for_each(|joint| self.remove(*joint..joint + 1));
         let text = match end.ending {
             Ending::Unix | Ending::Windows => format!("{line}{}", end.newline),
             Ending::File => format!("{}{line}", end.newline),

@@ -34,7 +34,7 @@ impl Environment {
     }
 
     /// Puts the instruction behind another one.
-    pub(super) fn put(&self, end: End, edits: &mut Edits) {
+    pub(super) fn put(&self, end: &End, edits: &mut Edits) {
         if !self.instruction.is_empty() {
             edits.put_line(end, &self.instruction);
         }

@@ -1,5 +1,6 @@
 //! Lines joined to instructions, as a builder reads them, with the way back to the file.
 
+use std::iter::successors;
 use std::ops::Range;
 
 use super::directive::Directives;
@@ -27,7 +28,7 @@ pub(super) struct Instruction {
 }
 
 /// Where something can be put behind an instruction.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct End {
     /// Where the next line of the file is.
     pub(super) offset: usize,
@@ -35,8 +36,9 @@ pub(super) struct End {
     pub(super) newline: &'static str,
     /// Whether the line before ends with the file.
     pub(super) ending: Ending,
-    /// The character that joins the instruction to lines that never come: it would join what is put behind it.
-    pub(super) joint: Option<usize>,
+    /// The characters that join the instruction to lines that never come: they would join what is put behind it. Only
+    /// at the end of a file there are any.
+    pub(super) joints: Vec<usize>,
 }
 
 /// What one line gave to an instruction.
@@ -55,8 +57,10 @@ struct Draft {
     text: Vec<u8>,
     line: usize,
     pieces: Vec<Piece>,
-    /// The character at the end of the last line that joins the next one to it.
-    joint: Option<usize>,
+    /// Whether the next line is joined to the last one.
+    is_open: bool,
+    /// The characters that join lines, from the last line on that has something else in it.
+    joints: Vec<usize>,
     end: usize,
     ending: Ending,
 }
@@ -73,7 +77,7 @@ impl<'a> Reader<'a> {
         };
         let mut draft = Draft::new(&first);
         draft.join(&first, trim_start(first.text), self.directives.escape);
-        while draft.joint.is_some()
+        while draft.is_open
             && let Some(line) = self.lines.next()?
         {
             (draft.end, draft.ending) = (line.end, line.ending);
@@ -104,7 +108,7 @@ impl<'a> Reader<'a> {
         while let Some(line) = self.lines.next()? {
             if heredoc.ends_with(line.text) {
                 let newline = self.lines.newline();
-                instruction.end = End { offset: line.end, newline, ending: line.ending, joint: None };
+                instruction.end = End { offset: line.end, newline, ending: line.ending, joints: Vec::new() };
                 return Ok(());
             }
         }
@@ -115,22 +119,31 @@ impl<'a> Reader<'a> {
 impl Draft {
     fn new(first: &Line<'_>) -> Self {
         let (line, end, ending) = (first.number, first.end, first.ending);
-        Self { text: Vec::new(), line, pieces: Vec::new(), joint: None, end, ending }
+        Self { text: Vec::new(), line, pieces: Vec::new(), is_open: false, joints: Vec::new(), end, ending }
     }
 
     /// Adds a line, or the part of it that counts.
     fn join(&mut self, line: &Line<'_>, part: &[u8], escape: u8) {
         let offset = line.start + line.text.len() - part.len();
-        let joined = joined(part, escape);
-        self.joint = joined.map(|kept| offset + kept.len());
+        // With one joint gone, the character before it may be another: `x \\ \\`.
+        let kept: Vec<&[u8]> = successors(joined(part, escape), |kept| joined(kept, escape)).collect();
+        let bare = kept.last().copied().unwrap_or(part);
+        // Nor does a line without anything else end the instruction then: the joint of the one before goes as well.
+        if !trim_start(bare).is_empty() {
+            self.joints.clear();
+        }
+        self.joints.extend(kept.iter().map(|kept| offset + kept.len()));
+        self.is_open = !kept.is_empty();
         self.pieces.push(Piece { at: self.text.len(), offset, line: line.number });
-        self.text.extend_from_slice(joined.unwrap_or(part));
+        self.text.extend_from_slice(kept.first().copied().unwrap_or(part));
     }
 
     fn finish(self, newline: &'static str) -> Result<Instruction, DockerfileError> {
         let text = String::from_utf8(self.text);
-        let text = text.map_err(|_| DockerfileError::NotUtf8 { line: self.line })?;
-        let end = End { offset: self.end, newline, ending: self.ending, joint: self.joint };
+        let mut text = text.map_err(|_| DockerfileError::NotUtf8 { line: self.line })?;
+        text.truncate(text.trim_end().len());
+        let joints = if self.is_open { self.joints } else { Vec::new() };
+        let end = End { offset: self.end, newline, ending: self.ending, joints };
         Ok(Instruction { text, line: self.line, end, pieces: self.pieces })
     }
 }

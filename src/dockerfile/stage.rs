@@ -63,13 +63,13 @@ impl Stages {
         let (line, span) = (from.line_of(place.start), from.span(&place));
         let image = Image { word: image.to_owned(), line, span };
         let stands_on = self.named(image.word.trim_matches(['\'', '"']));
-        Ok(Stage { image, stands_on, begin: from.end, end: from.end, name })
+        Ok(Stage { image, stands_on, begin: from.end.clone(), end: from.end.clone(), name })
     }
 
     /// Notes where the last instruction so far ends.
-    pub(super) fn extend(&mut self, end: End) {
+    pub(super) fn extend(&mut self, end: &End) {
         if let Some(stage) = self.all.last_mut() {
-            stage.end = end;
+            stage.end.clone_from(end);
         }
     }
 

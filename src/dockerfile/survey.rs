@@ -38,7 +38,7 @@ impl<'a> Survey<'a> {
         if is("from") {
             return self.stages.add(instruction, arguments);
         }
-        self.stages.extend(instruction.end);
+        self.stages.extend(&instruction.end);
         if is("copy") {
             let (flags, _) = flag::flags(&instruction.text, arguments);
             flags
@@ -67,9 +67,9 @@ impl<'a> Survey<'a> {
                 let replaced = Replaced { line: image.line, old: image.word.clone(), new: new.to_owned() };
                 self.edits.replace(image.span.clone(), replaced);
             }
-            self.env.put(stage.begin, &mut self.edits);
+            self.env.put(&stage.begin, &mut self.edits);
             if number == built {
-                self.built_env.put(stage.end, &mut self.edits);
+                self.built_env.put(&stage.end, &mut self.edits);
             }
         }
         Ok(self.edits)

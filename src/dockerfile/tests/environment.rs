@@ -58,9 +58,9 @@ fn what_is_put_in_is_an_instruction_wherever_it_stands() {
         let rest: String = text.split_inclusive('\n').filter(|line| line.trim_end() != "ENV A='x'").collect();
         let without = rewrite(&super::fixtures::files("in")[&name], &CHANGES).unwrap().text;
         let without = String::from_utf8_lossy(&without).into_owned();
-        let plain = |text: &str| text.trim_end().trim_end_matches(['\\', '\n', ' ']).to_owned();
-        if !name.contains("open") {
-            assert_eq!(plain(&rest), plain(&without), "{name}");
+        // Where no line followed a continuation, it is gone as well.
+        if !name.contains("open") && !name.contains("joints") {
+            assert_eq!(rest.trim_end(), without.trim_end(), "{name}");
         }
         assert!(set >= 2, "{name}:\n{text}");
     }

@@ -20,6 +20,7 @@ fn changes(name: &str, env: &'static Env) -> Changes<'static> {
         "target_in_another_case" => target("bUILD"),
         "target_stands_on_an_earlier_one" => target("dev"),
         "env_of_the_built_stage" => Changes { built_env: &env.built, target: Some("build"), ..CHANGES },
+        _ if name.starts_with("env_behind_joints") => Changes { built_env: &env.built, ..CHANGES },
         "env_behind_a_heredoc" | "env_behind_an_open_run" => Changes { built_env: &env.built, ..CHANGES },
         _ if name.starts_with("env_") => Changes { env: &env.each, built_env: &env.built, ..CHANGES },
         _ => CHANGES,

@@ -11,6 +11,9 @@ use super::instruction::words;
 /// Instructions that may have heredocs.
 const HOSTS: &[&str] = &["run", "copy", "add"];
 
+/// What may stand between `<<` and the name.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// One heredoc whose text is still to come.
 #[derive(Debug)]
 pub(super) struct Heredoc {
@@ -105,7 +108,7 @@ fn skip_quoted(characters: &mut CharIndices<'_>, quote: char) -> Option<()> {
 /// Goes on behind the second `<` and the blanks after it: they belong to the word.
 fn skip_blanks(characters: &mut CharIndices<'_>) {
     characters.next();
-    while characters.as_str().starts_with(char::is_whitespace) {
+    while characters.as_str().starts_with(BLANKS) {
         characters.next();
     }
 }
@@ -117,7 +120,7 @@ fn heredoc(word: &str) -> Option<Heredoc> {
         Some(rest) => (Tabs::Dropped, rest),
         None => (Tabs::Kept, rest),
     };
-    let quoted = rest.trim_start();
+    let quoted = rest.trim_start_matches(BLANKS);
     // `$((1 << 2))` is no heredoc, whatever the latest BuildKit makes of it.
     if quoted.contains('<') || (quoted.len() < rest.len() && !is_plain(quoted)) {
         return None;

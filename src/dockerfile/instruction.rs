@@ -125,7 +125,7 @@ impl Draft {
     /// Adds a line, or the part of it that counts.
     fn join(&mut self, line: &Line<'_>, part: &[u8], escape: u8) {
         let offset = line.start + line.text.len() - part.len();
-        // With one joint gone, the character before it may be another: `x \\ \\`.
+        // With one joint gone, the character before it may be another: `x\ \`.
         let kept: Vec<&[u8]> = successors(joined(part, escape), |kept| joined(kept, escape)).collect();
         let bare = kept.last().copied().unwrap_or(part);
         // Nor does a line without anything else end the instruction then: the joint of the one before goes as well.

@@ -45,6 +45,7 @@ up() {
     shift 2
     mkdir -p "$state/$name"
     # Neither the host's systemd nor its machined is asked. The console is for nobody to type on.
+    # shellcheck disable=SC2016 # the other bash is to expand them
     setsid --fork bash -c 'echo $$ >"$0/pid"; exec systemd-nspawn "$@"' "$state/$name" \
         --quiet --directory="$rootfs" --machine="$name" --register=no --keep-unit --volatile=overlay \
         --console=read-only "$@" --boot </dev/null >"$state/$name/console" 2>&1

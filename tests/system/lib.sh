@@ -8,6 +8,8 @@ guest=${BASEWATCH_GUEST:?run.sh starts the cases}
 registry=${BASEWATCH_REGISTRY:?run.sh starts the cases}
 registry_directory=${BASEWATCH_REGISTRY_DIRECTORY:?run.sh starts the cases}
 runner_user=basewatch-runner
+# The build that is asked about. The guest is fresh, so the first one is this.
+build=app-1
 deadline=$((SECONDS + 60))
 
 # guest COMMAND...: runs it in the guest, as root. Standard input is the caller's.
@@ -47,40 +49,40 @@ build_script() { put /srv/case/build.sh 0755 root:root; }
 # The registry of the host, as a configuration has to say it.
 plain_registry() { printf '%s\n' '[[registry]]' "host = \"$registry\"" 'insecure = true'; }
 
-# watch [LINE...]: one watch of base:1 called app, which runs build.sh in the runner once it is asked to. The lines go
-# into the watch; standard input goes before it.
+# watch: one watch of base:1 called app, which runs build.sh in the runner once it is asked to. Standard input goes on
+# with the watch, and then with other tables.
 watch() {
     {
-        cat
         plain_registry
         printf '%s\n' '[runner.systemd]' 'socket = "/run/basewatch-runner/runner.sock"' '[[watch]]' 'name = "app"' \
             "image = \"$registry/base:1\"" 'run = ["/bin/sh", "/srv/case/build.sh"]' 'on_first = "record"' \
-            'runner = "systemd"' 'retry = { attempts = 1 }' "$@"
+            'runner = "systemd"' 'retry = { attempts = 1 }'
+        cat
     } | put /etc/basewatch/basewatch.toml 0644 root:root
 }
 
 # start_all: the runner's socket, and the daemon.
 start_all() { guest systemctl start basewatch-runner.socket basewatch.service; }
 
-# start_build: asks for a build of app; it is app-1, as the guest is fresh.
+# start_build: asks for a build of app.
 start_build() { basewatch start app --refresh; }
 
 # of_build FIELD: as `build show` tells it.
-of_build() { basewatch build show app-1 -o json | guest jq -r ".$1"; }
+of_build() { basewatch build show "$build" -o json | guest jq -r ".$1"; }
 
 has_ended() { [[ $(of_build phase) =~ ^(Complete|Failed|Error|Cancelled)$ ]]; }
 
 # ends_as PHASE: waits for the end of the build.
 ends_as() {
-    eventually "app-1 ends" has_ended
+    eventually "$build ends" has_ended
     is "$(of_build phase)" "$1"
 }
 
-logs() { basewatch build logs app-1; }
+logs() { basewatch build logs "$build"; }
 has_printed() { [[ $(logs 2>/dev/null) == *"$1"* ]]; }
 
-# journal UNIT [OPTION...]: of this case alone.
-journal() { guest journalctl --no-pager --quiet --since="@$BASEWATCH_CASE_BEGAN" --unit="$@"; }
+# journal UNIT: of this case alone.
+journal() { guest journalctl --no-pager --quiet --since="@$BASEWATCH_CASE_BEGAN" --unit="$1"; }
 
 # A build that waits for the case: `read -r _ </srv/case/go` in its script.
 make_gate() { guest sh -c 'mkdir -p /srv/case && mkfifo -m 0644 /srv/case/go'; }

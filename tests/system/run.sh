@@ -81,6 +81,7 @@ clean_guest() {
         systemctl stop basewatch.service "basewatch-*.socket" "basewatch-*@*.service"
         ! mountpoint -q /var/lib/basewatch-runner || umount /var/lib/basewatch-runner
         rm -rf /etc/basewatch /etc/systemd/system/basewatch* /var/lib/basewatch* /srv/case
+        rm -rf /etc/containers /var/lib/containers /run/containers
         systemctl daemon-reload
         systemctl reset-failed
     ' </dev/null

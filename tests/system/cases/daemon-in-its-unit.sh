@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The daemon in its unit, as it is installed and with hardened.conf: it says when it is ready, and builds.
 source tests/system/lib.sh
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A build that does all it can to stay is ended by its time-out, and nothing of it is left.
 source tests/system/lib.sh
 
@@ -12,7 +13,7 @@ while :; do sleep 98764; done
 SH
 # The runner's state on a disk of its own, which the build can fill.
 guest sh -e -c 'mkdir -p /var/lib/basewatch-runner; mount -t tmpfs -o size=4m runner /var/lib/basewatch-runner'
-watch 'timeout = "3s"' </dev/null
+watch <<<'timeout = "3s"'
 start_all
 start_build
 

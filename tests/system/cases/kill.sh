@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # An instance that is killed is gone, and its build is run again.
 source tests/system/lib.sh
 

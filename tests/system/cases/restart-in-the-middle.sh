@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A restart of the daemon is nothing to a build in the runner: one attempt, its output without a gap.
 source tests/system/lib.sh
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A build in the runner's unit is another user's, and is denied what is the daemon's.
 source tests/system/lib.sh
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A build's secrets are files in memory for as long as it runs, and nothing that it prints tells them.
 source tests/system/lib.sh
 
@@ -9,7 +10,8 @@ echo "file: $(stat -c '%a %U' "$BASEWATCH_SECRETS_DIR/token") on $(stat -f -c %T
 read -r _ </srv/case/go
 SH
 echo "$secret" | put /etc/basewatch/token 0640 root:basewatch
-watch 'secrets = { token = "/etc/basewatch/token" }' <<'TOML'
+watch <<'TOML'
+secrets = { token = "/etc/basewatch/token" }
 [log]
 build_output = "log"
 TOML

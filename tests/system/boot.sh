@@ -18,6 +18,10 @@ packages=systemd,systemd-sysv,dbus,ca-certificates,busybox-static,git,make,build
 make_rootfs() {
     local rootfs=$1 new suite
     [[ $(cat "$rootfs/packages" 2>/dev/null) != "$packages" ]] || return 0
+    if [[ -e $rootfs && ! -e $rootfs/packages ]]; then
+        echo "boot.sh: $rootfs is there, and was not made by boot.sh: name another place" >&2
+        return 1
+    fi
     echo "boot.sh: making a root filesystem in $rootfs, which takes about two minutes" >&2
     # shellcheck source=/dev/null
     suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")

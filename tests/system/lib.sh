@@ -94,5 +94,12 @@ processes_of() { guest find /proc -maxdepth 1 -user "$1" -name '[0-9]*' -printf 
 # instances: those units of the runner that are there at all.
 instances() { guest systemctl list-units --all --plain --no-legend 'basewatch-runner@*.service'; }
 
-script_has_ended() { ! guest sh -c 'cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aq /srv/case/build.sh'; }
+
+# runs TEXT: whether a process of the guest has this in its command line. The brackets keep the search from finding
+# itself.
+runs() {
+    # shellcheck disable=SC2016 # the other shell is to expand it
+    guest sh -c 'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" " " | grep -q "$1"' sh "[${1:0:1}]${1:1}"
+}
+script_has_ended() { ! runs /srv/case/build.sh; }
 nothing_runs() { [[ -z $(processes_of "$runner_user") && -z $(instances) ]]; }

@@ -17,14 +17,12 @@ watch <<<'timeout = "3s"'
 start_all
 start_build
 
-# runs SECONDS: a `sleep` of the build.
-runs() { guest sh -c "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aq 'sleep.$1'"; }
 disk_is_full() { [[ $(guest df --output=avail /var/lib/basewatch-runner | tail -n 1) -eq 0 ]]; }
-eventually "the build has left its process group" runs 98765
+eventually "the build has left its process group" runs "sleep 98765"
 eventually "the disk is full" disk_is_full
-eventually "the build has closed its pipes" runs 98764
+eventually "the build has closed its pipes" runs "sleep 98764"
 
 ends_as Failed
 is "$(of_build reason)" DeadlineExceeded
 eventually "nothing is left" nothing_runs
-! runs 98765 || fail "a process that hid is left"
+! runs "sleep 98765" || fail "a process that hid is left"

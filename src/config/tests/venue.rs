@@ -39,7 +39,7 @@ fn where_builds_run_comes_from_the_nearest_layer_and_secrets_from_all() {
         }),
     ]);
     let settings = dir.load().unwrap().settings;
-    assert_eq!(settings.runners[&*"docker"], Path::new("/run/basewatch-runner/docker.sock"));
+    assert_eq!(settings.runners["docker"], Path::new("/run/basewatch-runner/docker.sock"));
     let venue = |nth: usize| settings.controller.build_configs[nth].policy.venue.clone().unwrap();
     let file = |name: &str| dir.path(name).into_boxed_path();
     let own = Venue {

@@ -199,6 +199,7 @@ fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Se
         output: settings.log.build_output,
         log_limit: runner::Settings::LOG_LIMIT,
         grace: runner::Settings::GRACE,
+        own_cgroup: false,
         inherited: options.inherited.clone(),
     }
 }

@@ -15,9 +15,9 @@ use super::Settings;
 use super::directory::Directory;
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
-use super::output::{DRAIN, Sink, pump};
+use super::output::{DRAIN, Log, Sink, pump};
 use super::result::{self, BuildResult};
-use super::survivor::{Remains, SurvivorError};
+use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
 
@@ -48,6 +48,10 @@ pub(super) struct Attempt {
     pub(super) settings: Arc<Settings>,
     pub(super) this: AttemptRef,
     pub(super) spec: BuildSpec,
+    /// Where its files are.
+    pub(super) directory: Directory,
+    /// What becomes of its output.
+    pub(super) log: Log,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) stop: watch::Receiver<Option<Stop>>,
 }
@@ -78,7 +82,7 @@ enum Waited {
 impl Attempt {
     /// Makes the attempt, and answers once nothing of it is alive, or nothing more can be done about it.
     pub(super) async fn run(mut self) -> Over {
-        if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings).await {
+        if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings, &self.directory).await {
             return Over { ended: unstarted(&self.this, not_started(&error.into())), left: handle };
         }
         let launched = match self.launch().await {
@@ -100,7 +104,8 @@ impl Attempt {
             return Err(prevented(stop));
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
-        let prepared = blocking(move || prepare(&settings, &this, spec)).await?;
+        let (directory, log) = (self.directory.clone(), self.log.clone());
+        let prepared = blocking(move || prepare(&settings, &this, spec, directory, log)).await?;
         let search = prepared.search().map_err(|error| not_started(&error))?;
         let program =
             unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
@@ -114,8 +119,7 @@ impl Attempt {
         let pump = tokio::spawn(pump(output, sink, is_over));
         let waited = self.wait(&mut child).await;
         failpoint::pass("runner-before-end");
-        let grace = self.settings.grace;
-        let end = Remains { build_id: self.this.id, leader: Some(handle), grace }.end().await;
+        let end = self.settings.remains(self.this.id, Some(handle)).end().await;
         let left = end.as_ref().err().map(|error| {
             survives(&self.this, error);
             handle
@@ -169,18 +173,22 @@ impl Attempt {
 
 /// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
 /// knows its exit code.
-pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Over {
-    let left = end_survivors(&this, &settings).await.err().and_then(|Undead { error, handle }| {
+pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>, directory: Directory) -> Over {
+    let left = end_survivors(&this, &settings, &directory).await.err().and_then(|Undead { error, handle }| {
         survives(&this, &error);
         handle
     });
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
 }
 
-async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Undead> {
+async fn end_survivors(
+    this: &AttemptRef,
+    settings: &Settings,
+    directory: &Directory,
+) -> Result<(), Undead> {
     failpoint::pass("runner-before-survivors");
-    let leader = earlier(this, settings).await;
-    let end = Remains { build_id: this.id, leader, grace: settings.grace }.end().await;
+    let leader = earlier(this, directory.clone()).await;
+    let end = settings.remains(this.id, leader).end().await;
     let processes = end.map_err(|error| Undead { error, handle: leader })?;
     if processes > 0 {
         let AttemptRef { build, attempt, .. } = this;
@@ -191,11 +199,10 @@ async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Und
 }
 
 /// The leader of the attempt before, as it was told, or else from the file that is written before anyone is told.
-async fn earlier(this: &AttemptRef, settings: &Settings) -> Option<Handle> {
+async fn earlier(this: &AttemptRef, directory: Directory) -> Option<Handle> {
     if let Some(handle) = this.handle.as_deref().and_then(Handle::parse) {
         return Some(handle);
     }
-    let directory = Directory::of(&settings.builds_dir, &this.build);
     spawn_blocking(move || directory.read_handle()).await.ok().flatten()
 }
 
@@ -308,7 +315,7 @@ fn not_started(error: &LaunchError) -> Outcome {
     Outcome::NotStarted(bounded(&error.to_string()))
 }
 
-fn bounded(reason: &str) -> Box<str> {
+pub(super) fn bounded(reason: &str) -> Box<str> {
     match reason.char_indices().nth(REASON_LIMIT) {
         Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()).into(),
         None => reason.into(),

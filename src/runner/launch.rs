@@ -19,7 +19,7 @@ use super::Settings;
 use super::directory::{Directory, DirectoryError};
 use super::environment::{self, Environment};
 use super::handle::Handle;
-use super::output::Sink;
+use super::output::{Log, Sink};
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
 use crate::failpoint;
@@ -86,14 +86,18 @@ pub(super) fn prepare(
     settings: &Settings,
     attempt: &AttemptRef,
     spec: BuildSpec,
+    directory: Directory,
+    log: Log,
 ) -> Result<Prepared, LaunchError> {
-    let directory = Directory::of(&settings.builds_dir, &spec.build);
     failpoint::pass("runner-before-directory");
     directory.prepare(&spec, attempt.attempt)?;
     let environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
     let dir = spec.working_dir.clone().unwrap_or_else(|| directory.path().to_owned());
-    let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
-    let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
+    let file = match &log {
+        Log::Kept => directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit),
+        Log::Followed(_) => directory.open_fresh_log(),
+    };
+    let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output).told_to(log);
     Ok(Prepared { spec, dir, environment, directory, sink })
 }
 

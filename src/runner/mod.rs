@@ -33,6 +33,7 @@
 //! [`Event::Ended`]: crate::controller::Event::Ended
 
 mod attempt;
+mod cgroup;
 mod directory;
 mod environment;
 mod exec;
@@ -53,6 +54,9 @@ pub use exec::Exec;
 use crate::controller::BuildKey;
 use crate::logging::BuildOutput;
 use directory::Directory;
+use handle::Handle;
+use survivor::Remains;
+use uuid::Uuid;
 
 /// What the exec runner is told.
 #[derive(Debug, Clone)]
@@ -65,7 +69,9 @@ pub struct Settings {
     pub log_limit: u64,
     /// How long a process may take to end after SIGTERM.
     pub grace: Duration,
-    /// The daemon's own values of [`INHERITED`], read at the edge.
+    /// Whether everything else in this process's control group is of the one build that it runs.
+    pub own_cgroup: bool,
+    /// The process's own values of [`INHERITED`], read at the edge.
     pub inherited: Vec<(String, String)>,
 }
 
@@ -74,6 +80,11 @@ impl Settings {
     pub const LOG_LIMIT: u64 = 10 << 20;
     /// [`Settings::grace`] unless told otherwise: 10 s.
     pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// Whatever may be alive of a build.
+    fn remains(&self, build_id: Uuid, leader: Option<Handle>) -> Remains {
+        Remains { build_id, leader, grace: self.grace, own_cgroup: self.own_cgroup }
+    }
 }
 
 /// Where the output of a build is kept.

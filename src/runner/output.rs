@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -21,6 +21,15 @@ pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// As much as a pipe holds by default.
 const PIECE: usize = 64 << 10;
 
+/// What becomes of the output of one attempt.
+#[derive(Debug, Clone)]
+pub(super) enum Log {
+    /// It goes behind that of earlier attempts, under a line that tells them apart.
+    Kept,
+    /// It is a file of its own, and whoever follows it is told how much was written.
+    Followed(watch::Sender<u64>),
+}
+
 /// Where the output of one attempt goes.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -31,16 +40,33 @@ pub(super) struct Sink {
     limit: u64,
     kept: u64,
     tail: Tail,
+    written: Option<watch::Sender<u64>>,
 }
 
 impl Sink {
     pub(super) fn new(attempt: AttemptRef, log: io::Result<File>, limit: u64, output: BuildOutput) -> Self {
-        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail: Tail::default() };
+        let tail = Tail::default();
+        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, written: None };
         match log {
             Ok(log) => sink.log = Some(log),
             Err(error) => sink.warn(&error),
         }
         sink
+    }
+
+    /// As [`Sink::new`], for one that is followed or not.
+    pub(super) fn told_to(mut self, log: Log) -> Self {
+        self.written = match log {
+            Log::Kept => None,
+            Log::Followed(written) => Some(written),
+        };
+        self
+    }
+
+    /// Goes on behind the `kept` bytes that the file has of this attempt already.
+    pub(super) fn behind(mut self, kept: u64) -> Self {
+        self.kept = kept.min(self.limit);
+        self
     }
 
     /// Takes the next piece. Only the lines that fit go to the file and the log; the last ones are kept in any case.
@@ -80,6 +106,9 @@ impl Sink {
         if let Err(error) = written {
             self.log = None;
             self.warn(&error);
+        }
+        if let Some(written) = &self.written {
+            written.send_modify(|written| *written += bytes.len() as u64);
         }
     }
 

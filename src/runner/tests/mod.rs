@@ -51,6 +51,7 @@ impl Bench {
             output: BuildOutput::File,
             log_limit: Settings::LOG_LIMIT,
             grace: Settings::GRACE,
+            own_cgroup: false,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
         };
         change(&mut settings);

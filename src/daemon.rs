@@ -61,6 +61,8 @@ pub struct Options {
     pub secrets: config::SecretFiles,
     /// Poll everything once, run what fires, and end.
     pub once: bool,
+    /// The unit's runtime directory, if there is one.
+    pub runtime_dir: Option<PathBuf>,
     /// The variables that builds inherit, read at the edge.
     pub inherited: Vec<(String, String)>,
     /// Who started the daemon and wants to know how it is doing.
@@ -200,6 +202,7 @@ fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Se
         log_limit: runner::Settings::LOG_LIMIT,
         grace: runner::Settings::GRACE,
         own_cgroup: false,
+        runtime_dir: options.runtime_dir.clone(),
         inherited: options.inherited.clone(),
     }
 }

@@ -63,6 +63,7 @@ impl Run {
             config,
             secrets: secret_files(),
             once: self.once,
+            runtime_dir: first_of("RUNTIME_DIRECTORY"),
             inherited,
             manager: manager(),
         })

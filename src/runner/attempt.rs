@@ -1,6 +1,7 @@
 //! One attempt, from the survivors of an earlier one to the last of its own processes.
 
 use std::future::pending;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::directory::Directory;
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Log, Sink, pump};
+use super::private::Private;
 use super::result::{self, BuildResult};
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
@@ -52,6 +54,8 @@ pub(super) struct Attempt {
     pub(super) directory: Directory,
     /// What becomes of its output.
     pub(super) log: Log,
+    /// What it is trusted with, where somebody else read that; otherwise it is read when the attempt starts.
+    pub(super) private: Option<Private>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) stop: watch::Receiver<Option<Stop>>,
 }
@@ -82,6 +86,12 @@ enum Waited {
 impl Attempt {
     /// Makes the attempt, and answers once nothing of it is alive, or nothing more can be done about it.
     pub(super) async fn run(mut self) -> Over {
+        let over = self.see_through().await;
+        clear_vault(&self.this, &self.settings, &self.directory).await;
+        over
+    }
+
+    async fn see_through(&mut self) -> Over {
         if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings, &self.directory).await {
             return Over { ended: unstarted(&self.this, not_started(&error.into())), left: handle };
         }
@@ -99,13 +109,13 @@ impl Attempt {
 
     /// A stop that comes before the command is started prevents it, but only after survivors are ended: they would
     /// otherwise outlive a build that is cancelled for good.
-    async fn launch(&self) -> Result<Launched, Outcome> {
+    async fn launch(&mut self) -> Result<Launched, Outcome> {
         if let Some(stop) = *self.stop.borrow() {
             return Err(prevented(stop));
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
-        let (directory, log) = (self.directory.clone(), self.log.clone());
-        let prepared = blocking(move || prepare(&settings, &this, spec, directory, log)).await?;
+        let (directory, log, private) = (self.directory.clone(), self.log.clone(), self.private.take());
+        let prepared = blocking(move || prepare(&settings, &this, spec, directory, log, private)).await?;
         let search = prepared.search().map_err(|error| not_started(&error))?;
         let program =
             unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
@@ -178,7 +188,20 @@ pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>, directo
         survives(&this, &error);
         handle
     });
+    clear_vault(&this, &settings, &directory).await;
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
+}
+
+/// The secrets go with the attempt. What cannot be removed is told: it is on a disk where nobody expects it.
+async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directory) {
+    let vault = settings.vault(this.id, directory);
+    let path = vault.path().to_owned();
+    let cleared = spawn_blocking(move || vault.clear()).await;
+    if let Err(error) = cleared.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+        let AttemptRef { build, attempt, .. } = this;
+        let path = path.display();
+        tracing::error!(event = "build_secrets_left", %build, attempt, %path, %error, "secrets cannot be removed");
+    }
 }
 
 async fn end_survivors(
@@ -288,6 +311,7 @@ fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: 
         format!("warning: result file: {error}")
     });
     let Some(mut sink) = sink else { return (result, Vec::new()) };
+    sink.release();
     for line in remark.into_iter().chain(wrong) {
         sink.note(&line);
     }

@@ -73,6 +73,7 @@ impl Exec {
             settings,
             this: attempt.clone(),
             spec,
+            private: None,
             events: self.events.clone(),
             stop,
         };

@@ -20,6 +20,8 @@ use super::directory::{Directory, DirectoryError};
 use super::environment::{self, Environment};
 use super::handle::Handle;
 use super::output::{Log, Sink};
+use super::private::{Private, PrivateError};
+use super::redact::Redactor;
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
 use crate::failpoint;
@@ -63,6 +65,8 @@ pub(super) enum LaunchError {
     Survivor(#[from] SurvivorError),
     #[error("{0}")]
     Directory(#[from] DirectoryError),
+    #[error("{0}")]
+    Private(#[from] PrivateError),
     #[error("the command is empty: give `run` a program")]
     EmptyCommand,
     #[error("start `{program}`: the working directory {dir} cannot be used: {source}")]
@@ -88,16 +92,21 @@ pub(super) fn prepare(
     spec: BuildSpec,
     directory: Directory,
     log: Log,
+    private: Option<Private>,
 ) -> Result<Prepared, LaunchError> {
+    let private = private.map_or_else(|| Private::read(spec.venue.as_deref()), Ok)?;
     failpoint::pass("runner-before-directory");
     directory.prepare(&spec, attempt.attempt)?;
-    let environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
+    let mut environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
+    let variables = private.lay_out(&settings.vault(attempt.id, &directory))?;
+    environment.extend(variables.into_iter().map(|(name, path)| (name.into(), path.into())));
     let dir = spec.working_dir.clone().unwrap_or_else(|| directory.path().to_owned());
     let file = match &log {
         Log::Kept => directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit),
         Log::Followed(_) => directory.open_fresh_log(),
     };
-    let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output).told_to(log);
+    let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output);
+    let sink = sink.told_to(log).redacting(Redactor::of(&private));
     Ok(Prepared { spec, dir, environment, directory, sink })
 }
 

@@ -40,13 +40,17 @@ mod exec;
 mod handle;
 mod launch;
 mod output;
+mod private;
 mod process;
+mod redact;
 mod result;
 mod survivor;
 mod tail;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use uuid::Uuid;
 
 pub use environment::INHERITED;
 pub use exec::Exec;
@@ -55,8 +59,8 @@ use crate::controller::BuildKey;
 use crate::logging::BuildOutput;
 use directory::Directory;
 use handle::Handle;
+use private::Vault;
 use survivor::Remains;
-use uuid::Uuid;
 
 /// What the exec runner is told.
 #[derive(Debug, Clone)]
@@ -71,6 +75,9 @@ pub struct Settings {
     pub grace: Duration,
     /// Whether everything else in this process's control group is of the one build that it runs.
     pub own_cgroup: bool,
+    /// The unit's runtime directory, which is kept in memory: secrets of builds are below it. Without one they are in the
+    /// build's own directory.
+    pub runtime_dir: Option<PathBuf>,
     /// The process's own values of [`INHERITED`], read at the edge.
     pub inherited: Vec<(String, String)>,
 }
@@ -84,6 +91,11 @@ impl Settings {
     /// Whatever may be alive of a build.
     fn remains(&self, build_id: Uuid, leader: Option<Handle>) -> Remains {
         Remains { build_id, leader, grace: self.grace, own_cgroup: self.own_cgroup }
+    }
+
+    /// Where the secrets of a build are while an attempt of it lives.
+    fn vault(&self, build_id: Uuid, directory: &Directory) -> Vault {
+        Vault::of(self.runtime_dir.as_deref(), build_id, directory.path())
     }
 }
 

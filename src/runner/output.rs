@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::redact::Redactor;
 use super::tail::{LINE_LIMIT, Tail, printable};
 use crate::controller::AttemptRef;
 use crate::logging::BuildOutput;
@@ -40,13 +41,14 @@ pub(super) struct Sink {
     limit: u64,
     kept: u64,
     tail: Tail,
+    redactor: Redactor,
     written: Option<watch::Sender<u64>>,
 }
 
 impl Sink {
     pub(super) fn new(attempt: AttemptRef, log: io::Result<File>, limit: u64, output: BuildOutput) -> Self {
-        let tail = Tail::default();
-        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, written: None };
+        let (tail, redactor) = (Tail::default(), Redactor::default());
+        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, redactor, written: None };
         match log {
             Ok(log) => sink.log = Some(log),
             Err(error) => sink.warn(&error),
@@ -54,23 +56,32 @@ impl Sink {
         sink
     }
 
-    /// As [`Sink::new`], for one that is followed or not.
-    pub(super) fn told_to(mut self, log: Log) -> Self {
-        self.written = match log {
+    /// The same, and whoever follows it is told.
+    pub(super) fn told_to(self, log: Log) -> Self {
+        let written = match log {
             Log::Kept => None,
             Log::Followed(written) => Some(written),
         };
-        self
+        Self { written, ..self }
     }
 
-    /// Goes on behind the `kept` bytes that the file has of this attempt already.
-    pub(super) fn behind(mut self, kept: u64) -> Self {
-        self.kept = kept.min(self.limit);
-        self
+    /// The same, behind the `kept` bytes that the file has of this attempt already.
+    pub(super) fn behind(self, kept: u64) -> Self {
+        Self { kept: kept.min(self.limit), ..self }
+    }
+
+    /// The same, and it shows no secret that `redactor` knows.
+    pub(super) fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Takes the next piece. Only the lines that fit go to the file and the log; the last ones are kept in any case.
     pub(super) fn take(&mut self, piece: &[u8]) {
+        let shown = self.redactor.push(piece);
+        self.keep(&shown);
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
         let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
         let (kept, rest) = piece.split_at(room.min(piece.len()));
         self.write(kept);
@@ -91,6 +102,7 @@ impl Sink {
 
     /// The last lines, once all has been taken.
     pub(super) fn finish(mut self) -> Vec<String> {
+        self.release();
         let (attempt, output) = (&self.attempt, self.output);
         let open = self.kept < self.limit;
         self.tail.finish(|line| {
@@ -99,6 +111,12 @@ impl Sink {
             }
         });
         self.tail.lines()
+    }
+
+    /// Shows what was held back, as nothing more comes that could make a secret of it.
+    pub(super) fn release(&mut self) {
+        let held = self.redactor.finish();
+        self.keep(&held);
     }
 
     fn write(&mut self, bytes: &[u8]) {

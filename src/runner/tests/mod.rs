@@ -4,6 +4,7 @@ mod directory;
 mod ending;
 mod environment;
 mod output;
+mod private;
 mod result;
 mod start;
 mod survivor;
@@ -52,6 +53,7 @@ impl Bench {
             log_limit: Settings::LOG_LIMIT,
             grace: Settings::GRACE,
             own_cgroup: false,
+            runtime_dir: None,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
         };
         change(&mut settings);

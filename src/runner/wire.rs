@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use uuid::Uuid;
 
+use super::private::Private;
 use crate::controller::{BuildKey, BuildSpec, BuiltImage, Outcome};
 
 /// The version that is spoken here.
@@ -57,6 +58,8 @@ pub(super) struct Start {
     pub(super) attempt: u32,
     /// How many bytes of its output are kept.
     pub(super) log_limit: u64,
+    /// What it is trusted with.
+    pub(super) private: Private,
 }
 
 /// An attempt that may have been made.
@@ -216,6 +219,11 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         self.inner.get_ref()
     }
 
+    /// What is connected, without what was read of it and not taken.
+    pub(super) fn into_inner(self) -> R {
+        self.inner.into_inner()
+    }
+
     async fn line(&mut self, limit: usize) -> Result<Vec<u8>, WireError> {
         loop {
             let found = filled(&mut self.inner).await?;
@@ -263,6 +271,11 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     pub(super) async fn output(&mut self, offset: u64, bytes: &[u8]) -> Result<(), WireError> {
         self.word(&Reply::Output { offset, length: bytes.len() }).await?;
         Ok(self.0.write_all(bytes).await?)
+    }
+
+    /// What is connected.
+    pub(super) fn into_inner(self) -> W {
+        self.0
     }
 
     async fn word(&mut self, word: &impl Serialize) -> Result<(), WireError> {

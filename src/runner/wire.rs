@@ -312,3 +312,6 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -269,9 +269,8 @@ fn tell_start(settings: &config::Settings, options: &Options, webhook: Option<So
 
 /// Where builds run: as this user, where any may, and in which socket runners.
 fn runners(settings: &config::Settings) -> String {
-    let in_exec = |config: &BuildConfig| {
-        config.policy.venue.as_deref().is_none_or(|venue| venue.runner.is_none())
-    };
+    let in_exec =
+        |config: &BuildConfig| config.policy.venue.as_deref().is_none_or(|venue| venue.runner.is_none());
     let exec = settings.controller.build_configs.iter().any(|config| in_exec(config));
     let exec = exec.then(|| "exec: builds run as this user and can read what this user can".to_owned());
     let sockets: Vec<&str> = settings.runners.keys().map(|name| &**name).collect();

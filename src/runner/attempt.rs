@@ -92,7 +92,9 @@ impl Attempt {
     }
 
     async fn see_through(&mut self) -> Over {
-        if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings, &self.directory).await {
+        if let Err(Undead { error, handle }) =
+            end_survivors(&self.this, &self.settings, &self.directory).await
+        {
             return Over { ended: unstarted(&self.this, not_started(&error.into())), left: handle };
         }
         let launched = match self.launch().await {
@@ -184,10 +186,11 @@ impl Attempt {
 /// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
 /// knows its exit code.
 pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>, directory: Directory) -> Over {
-    let left = end_survivors(&this, &settings, &directory).await.err().and_then(|Undead { error, handle }| {
-        survives(&this, &error);
-        handle
-    });
+    let left =
+        end_survivors(&this, &settings, &directory).await.err().and_then(|Undead { error, handle }| {
+            survives(&this, &error);
+            handle
+        });
     clear_vault(&this, &settings, &directory).await;
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
 }
@@ -204,11 +207,7 @@ async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directo
     }
 }
 
-async fn end_survivors(
-    this: &AttemptRef,
-    settings: &Settings,
-    directory: &Directory,
-) -> Result<(), Undead> {
+async fn end_survivors(this: &AttemptRef, settings: &Settings, directory: &Directory) -> Result<(), Undead> {
     failpoint::pass("runner-before-survivors");
     let leader = earlier(this, directory.clone()).await;
     let end = settings.remains(this.id, leader).end().await;

@@ -109,11 +109,15 @@ impl Directory {
         Handle::parse(&text)
     }
 
+    /// Makes the directory, if it is not there.
+    pub(super) fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    }
+
     /// Lays the files out for an attempt: a fresh `build.json`, and no result or handle of an earlier one.
     pub(super) fn prepare(&self, spec: &BuildSpec, attempt: u32) -> Result<(), DirectoryError> {
         let failed = |doing, path: PathBuf| move |source| DirectoryError { doing, path, source };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
-        made.map_err(failed("make the directory", self.0.clone()))?;
+        self.make().map_err(failed("make the directory", self.0.clone()))?;
         for old in [self.result_file(), self.handle_file()] {
             remove(&old).map_err(failed("remove the old", old))?;
         }

@@ -54,7 +54,10 @@ pub(super) fn read(path: &Path) -> (BuildResult, Option<ResultError>) {
 }
 
 /// The same of what a socket runner says that a build said: it is a stranger's word too.
-pub(super) fn vetted(images: Vec<BuiltImage>, commit: Option<Box<str>>) -> (BuildResult, Option<ResultError>) {
+pub(super) fn vetted(
+    images: Vec<BuiltImage>,
+    commit: Option<Box<str>>,
+) -> (BuildResult, Option<ResultError>) {
     believed(checked(images, commit))
 }
 

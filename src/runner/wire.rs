@@ -133,7 +133,9 @@ pub(super) enum WireError {
     #[error("it sent what is not understood: {0}")]
     Malformed(#[source] serde_json::Error),
     /// Another protocol.
-    #[error("it speaks version {0} of the protocol, and this is version {VERSION}: update the older of the two")]
+    #[error(
+        "it speaks version {0} of the protocol, and this is version {VERSION}: update the older of the two"
+    )]
     Version(u32),
     /// A word out of place.
     #[error("it said `{0}`, which has no place here")]

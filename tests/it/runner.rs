@@ -80,7 +80,11 @@ impl Place {
     /// The first attempt is the only one, and its output is whole and there once.
     fn one_whole_attempt(&self) {
         let build = self.build();
-        assert_eq!((&build["phase"], &build["attempts"]), (&Value::from("Complete"), &Value::from(1)), "{build}");
+        assert_eq!(
+            (&build["phase"], &build["attempts"]),
+            (&Value::from("Complete"), &Value::from(1)),
+            "{build}"
+        );
         let numbers: String = (1..=40000).map(|number| format!("{number}\n")).collect();
         let log = self.log();
         let (header, output) = log.split_once('\n').unwrap();
@@ -326,7 +330,10 @@ fn a_failed_build_tells_its_last_lines_and_what_it_was() {
     let runner = place.runner();
     let daemon = place.home.start();
     let end = finished(&daemon);
-    assert_eq!((&end["phase"], &end["exit"], &end["tail"]), (&"Failed".into(), &7.into(), &"last words".into()));
+    assert_eq!(
+        (&end["phase"], &end["exit"], &end["tail"]),
+        (&"Failed".into(), &7.into(), &"last words".into())
+    );
     nothing_kept(&runner);
     daemon.stop();
 }

@@ -153,8 +153,7 @@ async fn start_attempt(
     stop: watch::Receiver<bool>,
 ) -> Result<(), InstanceError> {
     let Start { spec, attempt, log_limit, private } = start;
-    let this =
-        AttemptRef { build: spec.build.clone(), id: spec.id, attempt, runner: None, handle: None };
+    let this = AttemptRef { build: spec.build.clone(), id: spec.id, attempt, runner: None, handle: None };
     let (state_dir, id) = (options.state_dir.clone(), spec.id);
     let spool = match timeout(LOCK, blocking(move || Spool::hold(&state_dir, id))).await {
         Ok(Ok(spool)) => Arc::new(spool),
@@ -175,7 +174,8 @@ async fn start_attempt(
     match blocking(move || taking.take(attempt)).await {
         Ok(true) => {}
         Ok(false) => {
-            let reason = format!("attempt {attempt} was started before, or told to be gone, or a newer one was");
+            let reason =
+                format!("attempt {attempt} was started before, or told to be gone, or a newer one was");
             return line.decline(&this, &reason).await;
         }
         Err(error) => return line.decline(&this, &format!("note the attempt: {error}")).await,
@@ -304,9 +304,7 @@ fn files(doing: &'static str, options: &Options, source: io::Error) -> InstanceE
     InstanceError::Files { doing, dir: options.state_dir.clone(), source }
 }
 
-async fn blocking<T: Send + 'static>(
-    step: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(step: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(step).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }
 

@@ -1,11 +1,11 @@
 //! One connection of a daemon: the output from where it knows it, then the end.
 
 use std::fs::{File, OpenOptions};
+use std::future::pending;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::future::pending;
 
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;

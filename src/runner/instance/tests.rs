@@ -68,7 +68,10 @@ impl Place {
 
 impl Talk {
     async fn next(&mut self) -> (Reply, Vec<u8>) {
-        timeout(Duration::from_secs(60), self.line.incoming.reply()).await.expect("an answer in time").unwrap()
+        timeout(Duration::from_secs(60), self.line.incoming.reply())
+            .await
+            .expect("an answer in time")
+            .unwrap()
     }
 
     async fn answer(&mut self) -> Reply {

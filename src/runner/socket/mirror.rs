@@ -60,7 +60,9 @@ impl Mirror {
     }
 
     fn fresh(settings: &Settings, this: AttemptRef, directory: &Directory) -> Self {
-        let log = directory.open_log(this.attempt, Timestamp::now(), settings.log_limit);
+        // A daemon that died right after its decision has made none.
+        let made = directory.make();
+        let log = made.and_then(|()| directory.open_log(this.attempt, Timestamp::now(), settings.log_limit));
         let log = log.and_then(|log| {
             let mark = Mark { attempt: this.attempt, begin: log.metadata()?.len() };
             replace(&directory.mark_file(), mark.to_string().as_bytes())?;

@@ -15,16 +15,16 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::link::{Answer, Link, advice};
-use super::mirror::Mirror;
-use super::{Orders, Sockets};
-use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Outcome};
-use crate::failpoint;
 use super::super::attempt::bounded;
 use super::super::private::Private;
 use super::super::result::{BuildResult, vetted};
 use super::super::tail::{LINES, TAIL_LIMIT, printable};
 use super::super::wire::{Attach, Reply, Report, Request, Start, WireError};
+use super::link::{Answer, Link, advice};
+use super::mirror::Mirror;
+use super::{Orders, Sockets};
+use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Outcome};
+use crate::failpoint;
 
 /// How long a runner that is not there is tried before an attempt is not started for its sake.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -345,13 +345,8 @@ impl Talk {
 impl End {
     /// Of an attempt that no instance has.
     fn unheard(outcome: Outcome) -> Self {
-        let report = Report {
-            outcome,
-            images: Vec::new(),
-            commit: None,
-            tail: Vec::new(),
-            elapsed: Duration::ZERO,
-        };
+        let report =
+            Report { outcome, images: Vec::new(), commit: None, tail: Vec::new(), elapsed: Duration::ZERO };
         Self { report, link: None, mirror: None }
     }
 }

@@ -204,7 +204,9 @@ async fn what_a_runner_says_of_images_and_last_lines_is_bounded() {
     instance.outgoing.reply(&Reply::Ended(Box::new(report))).await.unwrap();
     let ended = bench.ended().await;
     assert_eq!((ended.images.len(), ended.tail.len()), (8, 20));
-    assert!(ended.tail[0].starts_with("30 ") && ended.tail[0].len() < 1000 && !ended.tail[0].contains('\u{202e}'));
+    assert!(
+        ended.tail[0].starts_with("30 ") && ended.tail[0].len() < 1000 && !ended.tail[0].contains('\u{202e}')
+    );
     assert!(reason(&ended).len() < 400);
 }
 

@@ -64,7 +64,9 @@ async fn a_word_is_heard_however_it_is_cut_and_given_up() {
 
 #[tokio::test]
 async fn garbage_is_told_as_such() {
-    for garbage in ["nonsense\n", "\n", "{}\n", "\"cancelled\"\n", "{\"output\":{\"offset\":-1,\"length\":3}}\n"] {
+    for garbage in
+        ["nonsense\n", "\n", "{}\n", "\"cancelled\"\n", "{\"output\":{\"offset\":-1,\"length\":3}}\n"]
+    {
         let (heard, error) = replies(garbage.as_bytes()).await;
         assert!(heard.is_empty() && matches!(error, WireError::Malformed(_)), "{garbage}: {error}");
     }

@@ -22,7 +22,7 @@ pub(crate) struct Inetd {
 #[derive(Debug)]
 struct Shared {
     dir: PathBuf,
-    environment: Vec<(String, String)>,
+    environment: Mutex<Vec<(String, String)>>,
     instances: Mutex<Vec<Child>>,
     is_over: AtomicBool,
 }
@@ -36,10 +36,9 @@ impl Inetd {
     /// The same, whose instances have these variables.
     pub(crate) fn start_with(dir: &Path, environment: &[(&str, &str)]) -> Self {
         fs::create_dir_all(dir).unwrap();
-        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let shared = Shared {
             dir: dir.to_owned(),
-            environment,
+            environment: Mutex::new(owned(environment)),
             instances: Mutex::default(),
             is_over: AtomicBool::new(false),
         };
@@ -51,10 +50,29 @@ impl Inetd {
         Self { shared, thread: Some(thread) }
     }
 
+    /// What the next instances have for variables.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn set_environment(&self, environment: &[(&str, &str)]) {
+        *self.shared.environment.lock().unwrap() = owned(environment);
+    }
+
+    /// Whether an instance died as a failure point wants it.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn has_aborted(&self) -> bool {
+        let mut instances = self.shared.instances.lock().unwrap();
+        let aborted =
+            |child: &mut Child| child.try_wait().unwrap().is_some_and(|status| status.code().is_none());
+        instances.iter_mut().any(aborted)
+    }
+
     /// The instances that run, oldest first.
     pub(crate) fn instances(&self) -> Vec<u32> {
         let mut instances = self.shared.instances.lock().unwrap();
-        instances.iter_mut().filter(|child| child.try_wait().unwrap().is_none()).map(|child| child.id()).collect()
+        instances
+            .iter_mut()
+            .filter(|child| child.try_wait().unwrap().is_none())
+            .map(|child| child.id())
+            .collect()
     }
 
     /// What the runner keeps: the builds' own directories, and what it knows of them.
@@ -79,6 +97,10 @@ impl Inetd {
     }
 }
 
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
 /// Where a runner in `dir` is to be reached.
 pub(crate) fn socket(dir: &Path) -> PathBuf {
     dir.join("runner.sock")
@@ -91,10 +113,11 @@ impl Shared {
                 return;
             }
             let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+            let environment = self.environment.lock().unwrap().clone();
             let instance = Command::new(env!("CARGO_BIN_EXE_basewatch"))
                 .args(["runner", "--state-dir"])
                 .arg(self.dir.join("state"))
-                .envs(self.environment.iter().map(|(name, value)| (name, value)))
+                .envs(environment)
                 .stdin(Stdio::from(OwnedFd::from(connection.unwrap())))
                 .stdout(Stdio::null())
                 .stderr(log)

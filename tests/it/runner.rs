@@ -19,7 +19,7 @@ exec 9>lock
 flock -n 9 || echo "$BASEWATCH_ATTEMPT" >> overlaps
 echo "$$" > "pid.$BASEWATCH_ATTEMPT"
 seq 1 20000
-while ! [ -e gate ]; do read -t 0.05 < wait; done
+cat gate > /dev/null
 seq 20001 40000
 echo '{"images":[{"reference":"host/app:1","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}' > "$BASEWATCH_RESULT_FILE"
 "#;
@@ -39,7 +39,7 @@ impl Place {
         let registry = FakeRegistry::start();
         registry.push("base", "1", 1);
         let home = Home::new("");
-        made(Command::new("mkfifo").arg(home.path().join("wait")));
+        made(Command::new("mkfifo").arg(home.path().join("gate")));
         let run = ["/bin/bash".to_owned(), "-c".to_owned(), script.to_owned()];
         let here = format!("{{ HERE = \"{}\" }}", home.path().display());
         let watch = Watch::new("app", &registry.host(), "base:1").run(&run).every("100ms").key("env", &here);
@@ -58,8 +58,12 @@ impl Place {
         self.home.path().join(name)
     }
 
+    /// From now on every build passes: the FIFO becomes an empty file, and who waits at the old one is let go.
     fn open_gate(&self) {
-        fs::write(self.path("gate"), "").unwrap();
+        let waits = fs::File::options().read(true).write(true).open(self.path("gate")).unwrap();
+        fs::write(self.path("open"), "").unwrap();
+        fs::rename(self.path("open"), self.path("gate")).unwrap();
+        drop(waits);
     }
 
     /// The daemon's own copy of the output.
@@ -252,7 +256,9 @@ fn a_cancel_reaches_the_build_also_after_a_restart() {
 
 #[test]
 fn a_build_that_takes_too_long_is_ended_by_its_instance() {
-    let place = Place::with("echo $$ > \"$HERE/pid.1\"; sleep 1000", |watch| watch.key("timeout", "\"1s\""));
+    let place = Place::with("echo $$ > \"$HERE/pid.1\"; sleep 1000", |watch| {
+        watch.key("timeout", "\"1s\"").key("retry", "{ attempts = 1 }")
+    });
     let runner = place.runner();
     let daemon = place.home.start();
     eventually("the build", || place.path("pid.1").exists().then_some(()));
@@ -326,7 +332,7 @@ fn a_run_that_ends_by_itself_waits_for_its_runners() {
 
 #[test]
 fn a_failed_build_tells_its_last_lines_and_what_it_was() {
-    let place = Place::with("echo last words; exit 7", |watch| watch);
+    let place = Place::with("echo last words; exit 7", |watch| watch.key("retry", "{ attempts = 1 }"));
     let runner = place.runner();
     let daemon = place.home.start();
     let end = finished(&daemon);

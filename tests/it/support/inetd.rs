@@ -68,11 +68,8 @@ impl Inetd {
     /// The instances that run, oldest first.
     pub(crate) fn instances(&self) -> Vec<u32> {
         let mut instances = self.shared.instances.lock().unwrap();
-        instances
-            .iter_mut()
-            .filter(|child| child.try_wait().unwrap().is_none())
-            .map(|child| child.id())
-            .collect()
+        let running = |child: &mut Child| child.try_wait().unwrap().is_none().then(|| child.id());
+        instances.iter_mut().filter_map(running).collect()
     }
 
     /// What the runner keeps: the builds' own directories, and what it knows of them.

@@ -30,10 +30,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use crate::controller::{Controller, Event};
+use crate::controller::{BuildConfig, Controller, Event};
 use crate::poll::{Mode, Poller};
 use crate::registry::Registries;
-use crate::runner::{self, Exec};
+use crate::runner::{self, Runners};
 use crate::store::{Opened, Recovery, Store};
 use crate::systemd::Manager;
 use crate::{config, control, registry};
@@ -112,7 +112,8 @@ async fn start(settings: config::Settings, options: Options, signals: Signals) -
     let registries = Arc::new(registries.context("set up the registries")?);
     tell_recovery(&recovery);
     let (events, events_in) = mpsc::channel(GROUP);
-    let runner = Exec::new(runner_settings(&settings, &options), events.clone());
+    let told = runner_settings(&settings, &options);
+    let runner = Runners::new(told, settings.runners.clone(), events.clone());
     // After a loss a directory without a record may be the only trace of a build, or somebody else's.
     if !recovery.is_loss() {
         runner.sweep(|build| records.builds.contains_key(build)).await;
@@ -201,6 +202,7 @@ fn runner_settings(settings: &config::Settings, options: &Options) -> runner::Se
         output: settings.log.build_output,
         log_limit: runner::Settings::LOG_LIMIT,
         grace: runner::Settings::GRACE,
+        own_cgroup: false,
         runtime_dir: options.runtime_dir.clone(),
         inherited: options.inherited.clone(),
     }
@@ -260,7 +262,18 @@ fn tell_start(settings: &config::Settings, options: &Options, webhook: Option<So
         socket = %options.socket.display(),
         webhook = webhook.map(tracing::field::display),
         max_builds = settings.controller.max_builds,
-        runner = "exec: builds run as this user and can read what this user can",
+        runner = runners(settings),
         "started"
     );
+}
+
+/// Where builds run: as this user, where any may, and in which socket runners.
+fn runners(settings: &config::Settings) -> String {
+    let in_exec =
+        |config: &BuildConfig| config.policy.venue.as_deref().is_none_or(|venue| venue.runner.is_none());
+    let exec = settings.controller.build_configs.iter().any(|config| in_exec(config));
+    let exec = exec.then(|| "exec: builds run as this user and can read what this user can".to_owned());
+    let sockets: Vec<&str> = settings.runners.keys().map(|name| &**name).collect();
+    let sockets = (!sockets.is_empty()).then(|| format!("socket: {}", sockets.join(", ")));
+    exec.into_iter().chain(sockets).collect::<Vec<_>>().join("; ")
 }

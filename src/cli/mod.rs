@@ -15,6 +15,7 @@ mod release;
 mod reload;
 mod resolve;
 mod run;
+mod runner;
 mod runtime;
 mod socket;
 mod start;
@@ -97,6 +98,8 @@ enum Verb {
     /// Turn another system's objects into a configuration
     #[command(subcommand)]
     Import(import::Import),
+    /// Run one build for the daemon that is connected to standard input; started by systemd, not by hand
+    Runner(runner::Runner),
 }
 
 /// How the process ends.
@@ -150,6 +153,7 @@ impl Verb {
             Self::Poll(verb) => verb.run(global),
             Self::Reload(verb) => verb.run(global),
             Self::Import(verb) => verb.run(global),
+            Self::Runner(verb) => verb.run(global),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::controller::{
     AttemptRef, Controller, Effect, Ended, Event, Note, Now, Outcome, Phase, Transition,
 };
 use crate::failpoint;
-use crate::runner::Exec;
+use crate::runner::Runners;
 use crate::store::{CommitError, Store};
 
 /// How many events are decided on before they are stored together: what waited while the last group was synced.
@@ -28,7 +28,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 pub(super) struct Engine {
     pub(super) controller: Controller,
     store: Store,
-    runner: Exec,
+    runner: Runners,
     builds_dir: PathBuf,
     /// Where an attempt's end is told that could not even begin.
     events: mpsc::Sender<Event>,
@@ -55,7 +55,7 @@ impl Engine {
     pub(super) fn new(
         controller: Controller,
         store: Store,
-        runner: Exec,
+        runner: Runners,
         builds_dir: PathBuf,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -167,8 +167,7 @@ impl Engine {
                 Effect::Start(attempt) => self.start(attempt.clone()),
                 Effect::Adopt(attempt) => self.runner.adopt(attempt.clone()),
                 Effect::Cancel(attempt) => self.runner.cancel(attempt),
-                // The exec runner keeps nothing of an attempt that has ended.
-                Effect::Acknowledge(_) => {}
+                Effect::Acknowledge(attempt) => self.runner.acknowledge(attempt),
                 Effect::Discard(build) => {
                     self.store.discard(build.clone());
                     self.runner.discard(build);

@@ -171,6 +171,7 @@ impl Daemon {
         self.reloads.registries.install(update);
         self.webhooks.hooks.send_replace(Arc::new(hooks));
         self.runner.set_output(settings.log.build_output);
+        self.runner.set_sockets(settings.runners.clone());
         let plan = plan::change(&self.settings, &settings, self.engine.controller.records());
         for command in plan.into_iter().chain([poll::Command::Probe(changed)]) {
             // Polling that has ended is told of where its observations are missed.

@@ -17,16 +17,19 @@ use super::words::millis;
 use super::{Ending, Options, Signals, answer};
 use crate::controller::Event;
 use crate::poll::{self, Observation};
-use crate::runner::Exec;
+use crate::runner::Runners;
 use crate::{config, control, webhook};
 
 /// How often `run --once` tries to store the state before it gives up; the daemon goes on for ever.
 const TRIES_OF_ONCE: u32 = 6;
 
+/// How long socket runners may take to hear that the last ends are stored.
+const SETTLE: Duration = Duration::from_secs(3);
+
 /// The running daemon.
 pub(super) struct Daemon {
     pub(super) engine: Engine,
-    pub(super) runner: Exec,
+    pub(super) runner: Runners,
     pub(super) inbox: Inbox,
     pub(super) commands: mpsc::Sender<poll::Command>,
     /// Where looks for the sake of a build are told.
@@ -145,6 +148,7 @@ impl Daemon {
         if !stopped {
             self.pulse.stopping(work(&self.engine, self.draining)).await;
         }
+        self.runner.settle(SETTLE).await;
         let failed = self.options.once && (stopped || self.unresolved || self.engine.failed);
         self.webhooks.stop(self.inbox.calls).await;
         self.engine.close().await;
@@ -214,7 +218,8 @@ impl Daemon {
         self.options.once && !self.polling && self.engine.is_idle()
     }
 
-    /// Starts nothing more, waits for what runs, then ends it; it runs again at the next start.
+    /// Starts nothing more, waits for what runs here, then ends it; it runs again at the next start. What runs in socket
+    /// runners is not waited for, and runs on.
     async fn drain(&mut self) {
         let patience = self.settings.daemon.drain_timeout;
         tracing::info!(
@@ -259,6 +264,6 @@ fn work(engine: &Engine, draining: bool) -> Work<'_> {
     Work { running, waiting, draining, store_trouble: engine.trouble() }
 }
 
-async fn drain(runner: Exec, patience: Duration) {
+async fn drain(runner: Runners, patience: Duration) {
     runner.drain(patience).await;
 }

@@ -16,10 +16,10 @@ use super::Settings;
 use super::directory::Directory;
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
-use super::output::{DRAIN, Sink, pump};
+use super::output::{DRAIN, Log, Sink, pump};
 use super::private::Private;
 use super::result::{self, BuildResult};
-use super::survivor::{Remains, SurvivorError};
+use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
 
@@ -50,6 +50,10 @@ pub(super) struct Attempt {
     pub(super) settings: Arc<Settings>,
     pub(super) this: AttemptRef,
     pub(super) spec: BuildSpec,
+    /// Where its files are.
+    pub(super) directory: Directory,
+    /// What becomes of its output.
+    pub(super) log: Log,
     /// What it is trusted with, where somebody else read that; otherwise it is read when the attempt starts.
     pub(super) private: Option<Private>,
     pub(super) events: mpsc::Sender<Event>,
@@ -83,12 +87,14 @@ impl Attempt {
     /// Makes the attempt, and answers once nothing of it is alive, or nothing more can be done about it.
     pub(super) async fn run(mut self) -> Over {
         let over = self.see_through().await;
-        clear_vault(&self.this, &self.settings).await;
+        clear_vault(&self.this, &self.settings, &self.directory).await;
         over
     }
 
     async fn see_through(&mut self) -> Over {
-        if let Err(Undead { error, handle }) = end_survivors(&self.this, &self.settings).await {
+        if let Err(Undead { error, handle }) =
+            end_survivors(&self.this, &self.settings, &self.directory).await
+        {
             return Over { ended: unstarted(&self.this, not_started(&error.into())), left: handle };
         }
         let launched = match self.launch().await {
@@ -110,8 +116,8 @@ impl Attempt {
             return Err(prevented(stop));
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
-        let private = self.private.take();
-        let prepared = blocking(move || prepare(&settings, &this, spec, private)).await?;
+        let (directory, log, private) = (self.directory.clone(), self.log.clone(), self.private.take());
+        let prepared = blocking(move || prepare(&settings, &this, spec, directory, log, private)).await?;
         let search = prepared.search().map_err(|error| not_started(&error))?;
         let program =
             unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
@@ -125,8 +131,7 @@ impl Attempt {
         let pump = tokio::spawn(pump(output, sink, is_over));
         let waited = self.wait(&mut child).await;
         failpoint::pass("runner-before-end");
-        let grace = self.settings.grace;
-        let end = Remains { build_id: self.this.id, leader: Some(handle), grace }.end().await;
+        let end = self.settings.remains(self.this.id, Some(handle)).end().await;
         let left = end.as_ref().err().map(|error| {
             survives(&self.this, error);
             handle
@@ -180,18 +185,19 @@ impl Attempt {
 
 /// Ends whatever is alive of an attempt from before a restart. It was cut off, even if it had finished unseen: nobody
 /// knows its exit code.
-pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Over {
-    let left = end_survivors(&this, &settings).await.err().and_then(|Undead { error, handle }| {
-        survives(&this, &error);
-        handle
-    });
-    clear_vault(&this, &settings).await;
+pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>, directory: Directory) -> Over {
+    let left =
+        end_survivors(&this, &settings, &directory).await.err().and_then(|Undead { error, handle }| {
+            survives(&this, &error);
+            handle
+        });
+    clear_vault(&this, &settings, &directory).await;
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
 }
 
 /// The secrets go with the attempt. What cannot be removed is told: it is on a disk where nobody expects it.
-async fn clear_vault(this: &AttemptRef, settings: &Settings) {
-    let vault = settings.vault(this);
+async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directory) {
+    let vault = settings.vault(this.id, directory);
     let path = vault.path().to_owned();
     let cleared = spawn_blocking(move || vault.clear()).await;
     if let Err(error) = cleared.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
@@ -201,10 +207,10 @@ async fn clear_vault(this: &AttemptRef, settings: &Settings) {
     }
 }
 
-async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Undead> {
+async fn end_survivors(this: &AttemptRef, settings: &Settings, directory: &Directory) -> Result<(), Undead> {
     failpoint::pass("runner-before-survivors");
-    let leader = earlier(this, settings).await;
-    let end = Remains { build_id: this.id, leader, grace: settings.grace }.end().await;
+    let leader = earlier(this, directory.clone()).await;
+    let end = settings.remains(this.id, leader).end().await;
     let processes = end.map_err(|error| Undead { error, handle: leader })?;
     if processes > 0 {
         let AttemptRef { build, attempt, .. } = this;
@@ -215,11 +221,10 @@ async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Und
 }
 
 /// The leader of the attempt before, as it was told, or else from the file that is written before anyone is told.
-async fn earlier(this: &AttemptRef, settings: &Settings) -> Option<Handle> {
+async fn earlier(this: &AttemptRef, directory: Directory) -> Option<Handle> {
     if let Some(handle) = this.handle.as_deref().and_then(Handle::parse) {
         return Some(handle);
     }
-    let directory = Directory::of(&settings.builds_dir, &this.build);
     spawn_blocking(move || directory.read_handle()).await.ok().flatten()
 }
 
@@ -333,7 +338,7 @@ fn not_started(error: &LaunchError) -> Outcome {
     Outcome::NotStarted(bounded(&error.to_string()))
 }
 
-fn bounded(reason: &str) -> Box<str> {
+pub(super) fn bounded(reason: &str) -> Box<str> {
     match reason.char_indices().nth(REASON_LIMIT) {
         Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()).into(),
         None => reason.into(),

@@ -66,6 +66,11 @@ impl Directory {
         Self(builds_dir.join(build.config.namespace()).join(build.name()))
     }
 
+    /// A directory that is known by its path.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
@@ -80,6 +85,11 @@ impl Directory {
 
     pub(super) fn log_file(&self) -> PathBuf {
         self.0.join("log")
+    }
+
+    /// Where the daemon notes how much of the log is not of the attempt that a socket runner has.
+    pub(super) fn mark_file(&self) -> PathBuf {
+        self.0.join("mark")
     }
 
     fn handle_file(&self) -> PathBuf {
@@ -99,11 +109,15 @@ impl Directory {
         Handle::parse(&text)
     }
 
+    /// Makes the directory, if it is not there.
+    pub(super) fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    }
+
     /// Lays the files out for an attempt: a fresh `build.json`, and no result or handle of an earlier one.
     pub(super) fn prepare(&self, spec: &BuildSpec, attempt: u32) -> Result<(), DirectoryError> {
         let failed = |doing, path: PathBuf| move |source| DirectoryError { doing, path, source };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
-        made.map_err(failed("make the directory", self.0.clone()))?;
+        self.make().map_err(failed("make the directory", self.0.clone()))?;
         for old in [self.result_file(), self.handle_file()] {
             remove(&old).map_err(failed("remove the old", old))?;
         }
@@ -131,6 +145,18 @@ impl Directory {
         };
         log.write_all(format!("{earlier}--- attempt {attempt} started {now} ---\n").as_bytes())?;
         Ok(log)
+    }
+
+    /// Opens an empty log, whatever was there.
+    pub(super) fn open_fresh_log(&self) -> io::Result<File> {
+        let path = self.log_file();
+        remove(&path)?;
+        OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)
+    }
+
+    /// Opens the log to go on with it.
+    pub(super) fn reopen_log(&self) -> io::Result<File> {
+        open_plain(OpenOptions::new().append(true), &self.log_file())
     }
 }
 
@@ -203,7 +229,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// A reader sees the old file or the new one, never half of it. The build may have put anything at either name.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".tmp");
     let fresh = PathBuf::from(fresh);

@@ -14,6 +14,7 @@ use super::Settings;
 use super::attempt::{Attempt, Over, Stop, interrupt};
 use super::directory::{self, Directory};
 use super::handle::Handle;
+use super::output::Log;
 use crate::controller::{AttemptRef, BuildKey, BuildSpec, Event};
 use crate::failpoint;
 use crate::logging::BuildOutput;
@@ -65,8 +66,11 @@ impl Exec {
             attempt.handle = Some(left.to_string().into());
         }
         let stop = self.enter(&attempt);
+        let settings = self.settings();
         let run = Attempt {
-            settings: self.settings(),
+            directory: Directory::of(&settings.builds_dir, &attempt.build),
+            log: Log::Kept,
+            settings,
             this: attempt.clone(),
             spec,
             private: None,
@@ -79,7 +83,7 @@ impl Exec {
     /// Ends whatever is alive of `attempt` from before a restart, then reports it as interrupted.
     pub fn adopt(&self, attempt: AttemptRef) {
         self.enter(&attempt);
-        let run = interrupt(attempt.clone(), self.settings());
+        let run = self.interrupt(attempt.clone());
         tokio::spawn(self.clone().see_through(attempt, run));
     }
 
@@ -128,6 +132,12 @@ impl Exec {
         }
     }
 
+    fn interrupt(&self, attempt: AttemptRef) -> impl Future<Output = Over> + Send + 'static {
+        let settings = self.settings();
+        let directory = Directory::of(&settings.builds_dir, &attempt.build);
+        interrupt(attempt, settings, directory)
+    }
+
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
     }
@@ -155,7 +165,7 @@ impl Exec {
             Err(error) => {
                 let AttemptRef { build, attempt: number, .. } = &attempt;
                 tracing::error!(event = "task_panicked", %build, attempt = number, %error, "attempt task stopped");
-                interrupt(attempt.clone(), self.settings()).await
+                self.interrupt(attempt.clone()).await
             }
         };
         self.live.send_modify(|live| live.keep(&attempt.build, left));
@@ -187,7 +197,7 @@ fn key(attempt: &AttemptRef) -> (BuildKey, u32) {
 }
 
 /// The first reason to stop is the one that counts.
-fn ask(stop: &watch::Sender<Option<Stop>>, reason: Stop) {
+pub(super) fn ask(stop: &watch::Sender<Option<Stop>>, reason: Stop) {
     stop.send_if_modified(|asked| {
         let first = asked.is_none();
         asked.get_or_insert(reason);

@@ -19,7 +19,7 @@ use super::Settings;
 use super::directory::{Directory, DirectoryError};
 use super::environment::{self, Environment};
 use super::handle::Handle;
-use super::output::Sink;
+use super::output::{Log, Sink};
 use super::private::{Private, PrivateError};
 use super::redact::Redactor;
 use super::survivor::SurvivorError;
@@ -90,19 +90,23 @@ pub(super) fn prepare(
     settings: &Settings,
     attempt: &AttemptRef,
     spec: BuildSpec,
+    directory: Directory,
+    log: Log,
     private: Option<Private>,
 ) -> Result<Prepared, LaunchError> {
     let private = private.map_or_else(|| Private::read(spec.venue.as_deref()), Ok)?;
-    let directory = Directory::of(&settings.builds_dir, &spec.build);
     failpoint::pass("runner-before-directory");
     directory.prepare(&spec, attempt.attempt)?;
     let mut environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
-    let variables = private.lay_out(&settings.vault(attempt))?;
+    let variables = private.lay_out(&settings.vault(attempt.id, &directory))?;
     environment.extend(variables.into_iter().map(|(name, path)| (name.into(), path.into())));
     let dir = spec.working_dir.clone().unwrap_or_else(|| directory.path().to_owned());
-    let log = directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit);
-    let sink = Sink::new(attempt.clone(), log, settings.log_limit, settings.output);
-    let sink = sink.redacting(Redactor::of(&private));
+    let file = match &log {
+        Log::Kept => directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit),
+        Log::Followed(_) => directory.open_fresh_log(),
+    };
+    let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output);
+    let sink = sink.told_to(log).redacting(Redactor::of(&private));
     Ok(Prepared { spec, dir, environment, directory, sink })
 }
 

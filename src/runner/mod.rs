@@ -1,4 +1,6 @@
-//! Where builds run. Today there is one runner, [`Exec`]: a child process of the daemon, as the daemon's own user.
+//! Where builds run. [`Runners`] are all of them: the exec runner, [`Exec`], has a build as a child of the daemon, as the
+//! daemon's own user; a socket runner (`socket/`) has it in a process elsewhere, an instance of `basewatch runner`
+//! (`instance/`), which makes the same attempt in its own place. The two speak `wire.rs`.
 //!
 //! # What a runner owes
 //! - It is given an attempt once its record is on disk, and answers with [`Event::Accepted`], which names what would
@@ -9,14 +11,14 @@
 //!   grandchild holds open, for a working directory whose file system hangs, for a log that cannot be written. Not
 //!   bounded are laying out the build's files, on the disk that the daemon cannot live without anyway, and the instant
 //!   of the start itself: an end that is told while a command may yet start would break the promise above.
-//! - A build sees the variables of `environment.rs` and nothing else of the daemon (invariant 7). It shares the daemon's
-//!   user, though: this is no security boundary.
+//! - A build sees the variables of `environment.rs` and nothing else of the daemon (invariant 7). In the exec runner it
+//!   shares the daemon's user, though: that is no security boundary.
 //!
 //! # How processes are found
 //! By the attempt's process group, and by `BASEWATCH_BUILD_ID` in `/proc/PID/environ` among the processes of the
 //! daemon's user; of all users, if that is root. The group is known by the attempt's handle (`handle.rs`), which is in
 //! the build's record once the attempt is accepted, and in the file `handle` of the build's directory right after the
-//! command was started.
+//! command was started. An instance that has a control group to itself (`--own-cgroup`) finds all that is in it, too.
 //!
 //! One that leaves the group *and* clears its environment *and* outlives its parent is not found; neither is one that
 //! a service outside starts on the build's behalf, nor one that clears its environment, if the daemon is killed in the
@@ -33,31 +35,42 @@
 //! [`Event::Ended`]: crate::controller::Event::Ended
 
 mod attempt;
+mod cgroup;
 mod directory;
 mod environment;
 mod exec;
 mod handle;
+mod instance;
 mod launch;
 mod output;
 mod private;
 mod process;
 mod redact;
 mod result;
+mod runners;
+mod socket;
 mod survivor;
 mod tail;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 pub use environment::INHERITED;
 pub use exec::Exec;
+pub use instance::{InstanceError, Options, run as run_instance};
+pub use runners::Runners;
 
-use crate::controller::{AttemptRef, BuildKey};
+use crate::controller::BuildKey;
 use crate::logging::BuildOutput;
 use directory::Directory;
+use handle::Handle;
 use private::Vault;
+use survivor::Remains;
 
-/// What the exec runner is told.
+/// What a runner is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `<state_dir>/builds`: each build has a directory of its own below it.
@@ -68,10 +81,12 @@ pub struct Settings {
     pub log_limit: u64,
     /// How long a process may take to end after SIGTERM.
     pub grace: Duration,
+    /// Whether everything else in this process's control group is of the one build that it runs.
+    pub own_cgroup: bool,
     /// The unit's runtime directory, which is kept in memory: secrets of builds are below it. Without one they are in the
     /// build's own directory.
     pub runtime_dir: Option<PathBuf>,
-    /// The daemon's own values of [`INHERITED`], read at the edge.
+    /// The process's own values of [`INHERITED`], read at the edge.
     pub inherited: Vec<(String, String)>,
 }
 
@@ -81,10 +96,14 @@ impl Settings {
     /// [`Settings::grace`] unless told otherwise: 10 s.
     pub const GRACE: Duration = Duration::from_secs(10);
 
-    /// Where the secrets of an attempt are while it lives.
-    fn vault(&self, attempt: &AttemptRef) -> Vault {
-        let directory = Directory::of(&self.builds_dir, &attempt.build);
-        Vault::of(self.runtime_dir.as_deref(), attempt.id, directory.path())
+    /// Whatever may be alive of a build.
+    fn remains(&self, build_id: Uuid, leader: Option<Handle>) -> Remains {
+        Remains { build_id, leader, grace: self.grace, own_cgroup: self.own_cgroup }
+    }
+
+    /// Where the secrets of a build are while an attempt of it lives.
+    fn vault(&self, build_id: Uuid, directory: &Directory) -> Vault {
+        Vault::of(self.runtime_dir.as_deref(), build_id, directory.path())
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -22,6 +22,15 @@ pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// As much as a pipe holds by default.
 const PIECE: usize = 64 << 10;
 
+/// What becomes of the output of one attempt.
+#[derive(Debug, Clone)]
+pub(super) enum Log {
+    /// It goes behind that of earlier attempts, under a line that tells them apart.
+    Kept,
+    /// It is a file of its own, and whoever follows it is told how much was written.
+    Followed(watch::Sender<u64>),
+}
+
 /// Where the output of one attempt goes.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -33,17 +42,32 @@ pub(super) struct Sink {
     kept: u64,
     tail: Tail,
     redactor: Redactor,
+    written: Option<watch::Sender<u64>>,
 }
 
 impl Sink {
     pub(super) fn new(attempt: AttemptRef, log: io::Result<File>, limit: u64, output: BuildOutput) -> Self {
         let (tail, redactor) = (Tail::default(), Redactor::default());
-        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, redactor };
+        let mut sink = Self { attempt, output, log: None, limit, kept: 0, tail, redactor, written: None };
         match log {
             Ok(log) => sink.log = Some(log),
             Err(error) => sink.warn(&error),
         }
         sink
+    }
+
+    /// The same, and whoever follows it is told.
+    pub(super) fn told_to(self, log: Log) -> Self {
+        let written = match log {
+            Log::Kept => None,
+            Log::Followed(written) => Some(written),
+        };
+        Self { written, ..self }
+    }
+
+    /// The same, behind the `kept` bytes that the file has of this attempt already.
+    pub(super) fn behind(self, kept: u64) -> Self {
+        Self { kept: kept.min(self.limit), ..self }
     }
 
     /// The same, and it shows no secret that `redactor` knows.
@@ -100,6 +124,9 @@ impl Sink {
         if let Err(error) = written {
             self.log = None;
             self.warn(&error);
+        }
+        if let Some(written) = &self.written {
+            written.send_modify(|written| *written += bytes.len() as u64);
         }
     }
 

@@ -50,7 +50,19 @@ pub(super) struct BuildResult {
 
 /// What the file says, and what is wrong with it. A build that wrote none made nothing that it tells of.
 pub(super) fn read(path: &Path) -> (BuildResult, Option<ResultError>) {
-    match parse(path) {
+    believed(parse(path))
+}
+
+/// The same of what a socket runner says that a build said: it is a stranger's word too.
+pub(super) fn vetted(
+    images: Vec<BuiltImage>,
+    commit: Option<Box<str>>,
+) -> (BuildResult, Option<ResultError>) {
+    believed(checked(images, commit))
+}
+
+fn believed(result: Result<BuildResult, ResultError>) -> (BuildResult, Option<ResultError>) {
+    match result {
         Ok(mut result) if result.images.len() > Build::IMAGES_KEPT => {
             let named = result.images.len();
             result.images.truncate(Build::IMAGES_KEPT);
@@ -67,6 +79,10 @@ pub(super) fn read(path: &Path) -> (BuildResult, Option<ResultError>) {
 fn parse(path: &Path) -> Result<BuildResult, ResultError> {
     let text = read_bounded(path)?;
     let ResultFile { images, commit } = serde_json::from_slice(&text).map_err(ResultError::Malformed)?;
+    checked(images, commit)
+}
+
+fn checked(images: Vec<BuiltImage>, commit: Option<Box<str>>) -> Result<BuildResult, ResultError> {
     if let Some(position) = images.iter().position(|image| !is_plain(&image.reference)) {
         return Err(ResultError::BadReference(position + 1));
     }

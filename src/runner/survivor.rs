@@ -1,4 +1,5 @@
-//! Ending what is left of a build: its process group, and whatever else carries its id.
+//! Ending what is left of a build: its process group, whatever else carries its id, and, where the build has a control
+//! group to itself, whatever is in that.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,6 +10,7 @@ use nix::unistd::{Pid, geteuid};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::cgroup::Cgroup;
 use super::handle::Handle;
 use super::process::{Process, Stat, all, carries};
 
@@ -29,6 +31,8 @@ pub(super) struct Remains {
     pub(super) leader: Option<Handle>,
     /// How long SIGTERM may take.
     pub(super) grace: Duration,
+    /// Whether everything else in this process's control group is of the build.
+    pub(super) own_cgroup: bool,
 }
 
 /// Why it is not certain that nothing of a build is alive.
@@ -91,13 +95,15 @@ impl Remains {
         let uid = geteuid().as_raw();
         let entry = format!("BASEWATCH_BUILD_ID={}", self.build_id);
         let leader = self.leader.filter(|leader| leader.is_current());
+        let cgroup = if self.own_cgroup { Cgroup::own()? } else { None };
         let pids = all()?.into_iter().filter(|pid| *pid != ourselves);
         Ok(pids
             .filter_map(|pid| {
                 let stat = Stat::read(pid).filter(|stat| stat.alive)?;
                 let in_group = leader.is_some_and(|leader| leader.has_member(&stat));
                 let is_leader = leader.is_some_and(|leader| leader.is_leader(&stat));
-                (in_group || is_leader || carries(pid, uid, &entry))
+                let in_cgroup = || cgroup.as_ref().is_some_and(|cgroup| cgroup.has(pid));
+                (in_group || is_leader || in_cgroup() || carries(pid, uid, &entry))
                     .then_some(Found { process: stat.process, in_group })
             })
             .collect())

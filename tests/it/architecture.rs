@@ -25,7 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["image", "controller", "registry", "poll", "daemon", "logging", "webhook"]),
     ("webhook", &["controller", "control"]),
     ("control", &["controller", "image"]),
-    ("cli", &["config", "control", "daemon", "image", "import", "logging", "registry", "systemd"]),
+    ("cli", &["config", "control", "daemon", "image", "import", "logging", "registry", "runner", "systemd"]),
     (
         "daemon",
         &[

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::daemon::Home;
 use crate::support::fake_registry::FakeRegistry;
+use crate::support::inetd::Inetd;
 use crate::support::watch_list::{Watch, watch_list};
 
 /// Where a commit and its effects can break: before each thing that is done to the world.
@@ -265,4 +266,76 @@ fn nothing_is_loaded_while_the_state_cannot_be_stored() {
     crate::support::daemon::signal(daemon.pid(), "HUP");
     daemon.wait_count("reload_refused", 2);
     daemon.kill();
+}
+
+/// Where the daemon can die while a socket runner has a build.
+const SOCKET: &[&str] = &[
+    "socket-before-files",
+    "socket-before-start",
+    "socket-before-accepted",
+    "socket-before-ended",
+    "socket-before-acknowledge",
+];
+
+/// Where an instance of a socket runner can die.
+const INSTANCE: &[&str] = &[
+    "instance-before-attempt",
+    "runner-before-survivors",
+    "runner-before-spawn",
+    "runner-before-end",
+    "instance-before-outcome",
+    "instance-before-ended",
+    "instance-before-forget",
+];
+
+/// A home whose one build runs in a runner, under a lock that the kernel frees with it.
+fn home_with_runner(registry: &FakeRegistry) -> Home {
+    registry.push("base", "1", 1);
+    let home = Home::new("");
+    let text = "cd \"$HERE\"; exec 9>lock; flock -n 9 || echo overlap >> overlaps; echo out";
+    let run = ["/bin/bash".to_owned(), "-c".to_owned(), text.to_owned()];
+    let here = format!("{{ HERE = \"{}\" }}", home.path().display());
+    let watch = Watch::new("app", &registry.host(), "base:1").run(&run).key("env", &here);
+    let watch = watch.key("runner", "\"box\"");
+    let at = crate::support::inetd::socket(&home.path().join("box"));
+    let runner = format!("\n[runner.box]\nsocket = \"{}\"\n", at.display());
+    home.configure(&(watch_list(&registry.host(), &[watch]) + &runner));
+    home
+}
+
+#[test]
+fn a_daemon_that_dies_anywhere_beside_a_runner_loses_and_doubles_nothing() {
+    for point in SOCKET {
+        let registry = FakeRegistry::start();
+        let home = home_with_runner(&registry);
+        let _runner = Inetd::start(&home.path().join("box"));
+        let (code, _) = home.spawn(&[], &[("FAILPOINTS", &format!("{point}=return(abort)"))]).finish();
+        assert_eq!(code, None, "{point} was never reached");
+        let daemon = home.start();
+        crate::support::eventually(point, || {
+            let builds = home.ask(&["builds"]);
+            (builds["builds"][0]["phase"] == "Complete").then_some(())
+        });
+        one_complete_build_each(&home, 1);
+        assert!(!home.path().join("overlaps").exists(), "{point}: two attempts were alive together");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn an_instance_that_dies_anywhere_loses_no_build_and_doubles_none() {
+    for point in INSTANCE {
+        let registry = FakeRegistry::start();
+        let home = home_with_runner(&registry);
+        let dies = format!("{point}=return(abort)");
+        let runner = Inetd::start_with(&home.path().join("box"), &[("FAILPOINTS", &dies)]);
+        let daemon = home.start();
+        // The first instance dies there, and so would each that follows: they are well again once it has.
+        crate::support::eventually(point, || runner.has_aborted().then_some(()));
+        runner.set_environment(&[]);
+        assert_eq!(daemon.wait_for("build_finished")["phase"], "Complete", "{point}");
+        one_complete_build_each(&home, 1);
+        assert!(!home.path().join("overlaps").exists(), "{point}: two attempts were alive together");
+        daemon.stop();
+    }
 }

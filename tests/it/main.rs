@@ -27,6 +27,7 @@ mod real_registry;
 mod registries;
 mod reload;
 mod resolve;
+mod runner;
 mod secrets;
 mod start;
 mod support;

@@ -52,6 +52,7 @@ impl Bench {
             output: BuildOutput::File,
             log_limit: Settings::LOG_LIMIT,
             grace: Settings::GRACE,
+            own_cgroup: false,
             runtime_dir: None,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
         };
@@ -111,7 +112,7 @@ impl Bench {
     }
 }
 
-fn attempt(spec: &BuildSpec, number: u32) -> AttemptRef {
+pub(super) fn attempt(spec: &BuildSpec, number: u32) -> AttemptRef {
     AttemptRef { build: spec.build.clone(), id: spec.id, attempt: number, runner: None, handle: None }
 }
 
@@ -140,7 +141,7 @@ fn spec(command: &[&str]) -> BuildSpec {
     }
 }
 
-fn script(text: &str) -> BuildSpec {
+pub(super) fn script(text: &str) -> BuildSpec {
     spec(&["sh", "-c", text])
 }
 
@@ -165,7 +166,7 @@ fn alive(id: Uuid) -> usize {
     all().unwrap().iter().filter(|pid| lives(pid)).count()
 }
 
-async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let wait = async {
         while !condition() {
             sleep(Duration::from_millis(5)).await;

@@ -1,0 +1,245 @@
+//! What is known of one build on disk, under its lock.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::super::attempt::Over;
+use super::super::directory::{Directory, open_plain, remove};
+use super::super::wire::{REPLY_LIMIT, Report};
+use crate::controller::Ended;
+use crate::failpoint;
+
+/// Where the files of all builds are that builds do not see.
+pub(super) const SPOOL: &str = "spool";
+/// How often the lock is tried that others delete as often.
+const TRIES: usize = 100;
+
+/// A build that nobody else looks after, as long as this lives.
+#[derive(Debug)]
+pub(super) struct Spool {
+    dir: PathBuf,
+    directory: Directory,
+    /// The kernel gives it back with the process, however that ends.
+    _lock: File,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// Which attempt.
+    pub(super) attempt: u32,
+    /// Whether something of it could not be ended: the next attempt must find it.
+    #[serde(default)]
+    pub(super) left: bool,
+    /// What the daemon is told.
+    pub(super) report: Report,
+}
+
+/// What is known of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It was never started here, or is forgotten.
+    Nothing,
+    /// It was started, and nothing tells how it ended.
+    Started,
+    /// It is over.
+    Ended(Box<Stored>),
+}
+
+/// The highest attempt that was started, or told to be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Noted {
+    attempt: u32,
+    #[serde(default)]
+    gone: bool,
+}
+
+impl Stored {
+    /// What is stored of an attempt that is over.
+    pub(super) fn of(over: Over) -> Self {
+        let Ended { build: _, attempt, outcome, images, commit, tail, elapsed } = over.ended;
+        Self { attempt, left: over.left.is_some(), report: Report { outcome, images, commit, tail, elapsed } }
+    }
+}
+
+impl Spool {
+    /// Takes the build, waiting for whoever has it. Blocks.
+    pub(super) fn hold(state_dir: &Path, id: Uuid) -> io::Result<Self> {
+        let held = Self::lock(state_dir, id, |lock| lock.lock().map(|()| true))?;
+        held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Takes the build, if nobody has it. Blocks only on the disk.
+    pub(super) fn try_hold(state_dir: &Path, id: Uuid) -> io::Result<Option<Self>> {
+        Self::lock(state_dir, id, |lock| match lock.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        })
+    }
+
+    fn lock(
+        state_dir: &Path,
+        id: Uuid,
+        take: impl Fn(&File) -> io::Result<bool>,
+    ) -> io::Result<Option<Self>> {
+        let dir = dir(state_dir, id);
+        let path = dir.join("lock");
+        for _ in 0..TRIES {
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+            let mut options = OpenOptions::new();
+            let lock = match options.write(true).create(true).truncate(false).mode(0o600).open(&path) {
+                Ok(lock) => lock,
+                // Whoever had the build forgot it right now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if !take(&lock)? {
+                return Ok(None);
+            }
+            // The lock of a file that was deleted meanwhile keeps nobody out.
+            let theirs = fs::metadata(&path).map(|found| (found.dev(), found.ino())).ok();
+            let ours = lock.metadata().map(|found| (found.dev(), found.ino()))?;
+            if theirs == Some(ours) {
+                let directory = Directory::at(state_dir.join(id.to_string()));
+                return Ok(Some(Self { dir, directory, _lock: lock }));
+            }
+        }
+        Err(io::Error::other("its lock was deleted again and again"))
+    }
+
+    /// The build's own directory.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Notes that `attempt` is started from now on; false if it must not be. What is there of an earlier one goes.
+    pub(super) fn take(&self, attempt: u32) -> io::Result<bool> {
+        if self.noted()?.is_some_and(|noted| noted.attempt >= attempt) {
+            return Ok(false);
+        }
+        self.note(Noted { attempt, gone: false })?;
+        remove(&self.outcome())?;
+        remove(&self.directory.log_file())?;
+        Ok(true)
+    }
+
+    /// Notes that `attempt` is gone, and cannot be started any more.
+    pub(super) fn bury(&self, attempt: u32) -> io::Result<()> {
+        match self.noted()? {
+            Some(noted) if noted.attempt > attempt => Ok(()),
+            Some(_) | None => self.note(Noted { attempt, gone: true }),
+        }
+    }
+
+    /// What is known of `attempt`. Asking makes it younger.
+    pub(super) fn find(&self, attempt: u32) -> io::Result<Known> {
+        match self.noted()? {
+            Some(noted) if noted.attempt == attempt && !noted.gone => {}
+            Some(_) | None => return Ok(Known::Nothing),
+        }
+        File::options().write(true).open(self.attempt())?.set_modified(SystemTime::now())?;
+        let stored: Option<Stored> = read(&self.outcome())?;
+        let stored = stored.filter(|stored| stored.attempt == attempt);
+        Ok(stored.map_or(Known::Started, |stored| Known::Ended(Box::new(stored))))
+    }
+
+    /// Stores how an attempt ended, so that it survives a power cut.
+    pub(super) fn store(&self, stored: &Stored) -> io::Result<()> {
+        failpoint::reach("instance-before-outcome")?;
+        self.put(&self.outcome(), stored)
+    }
+
+    /// Removes everything, but for what the next attempt needs to end what is left of this one.
+    pub(super) fn forget(&self, left: bool) -> io::Result<()> {
+        failpoint::pass("instance-before-forget");
+        if left {
+            remove(&self.directory.log_file())?;
+            return remove(&self.outcome());
+        }
+        remove(self.directory.path())?;
+        remove(&self.dir)
+    }
+
+    /// Where other instances join the one that has the build.
+    pub(super) fn listen(&self) -> io::Result<UnixListener> {
+        remove(&self.dir.join("sock"))?;
+        let (dir, path) = socket(&self.dir)?;
+        let listener = UnixListener::bind(path)?;
+        drop(dir);
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    }
+
+    fn noted(&self) -> io::Result<Option<Noted>> {
+        read(&self.attempt())
+    }
+
+    fn note(&self, noted: Noted) -> io::Result<()> {
+        self.put(&self.attempt(), &noted)
+    }
+
+    fn put(&self, path: &Path, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_vec(value)?;
+        let fresh = path.with_extension("new");
+        remove(&fresh)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    fn attempt(&self) -> PathBuf {
+        self.dir.join("attempt")
+    }
+
+    fn outcome(&self) -> PathBuf {
+        self.dir.join("outcome.json")
+    }
+}
+
+/// Where what is known of a build is.
+pub(super) fn dir(state_dir: &Path, id: Uuid) -> PathBuf {
+    state_dir.join(SPOOL).join(id.to_string())
+}
+
+/// Connects to the instance that has the build.
+pub(super) fn connect(state_dir: &Path, id: Uuid) -> io::Result<UnixStream> {
+    let (_dir, path) = socket(&dir(state_dir, id))?;
+    UnixStream::connect(path)
+}
+
+/// When anybody last asked for the build, if that can be told.
+pub(super) fn last_asked(dir: &Path) -> Option<SystemTime> {
+    let found = fs::metadata(dir.join("attempt")).or_else(|_| fs::metadata(dir.join("lock")));
+    found.and_then(|found| found.modified()).ok()
+}
+
+/// A name for the socket that is short enough wherever it is: the kernel takes 108 bytes. It leads there as long as the
+/// directory that comes with it is open.
+fn socket(dir: &Path) -> io::Result<(File, PathBuf)> {
+    let dir = File::open(dir)?;
+    let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd()).into();
+    Ok((dir, path))
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    let file = match open_plain(OpenOptions::new().read(true), path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(REPLY_LIMIT as u64).read_to_end(&mut text)?;
+    Ok(Some(serde_json::from_slice(&text)?))
+}

@@ -1,0 +1,281 @@
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::super::private::Private;
+use super::super::tests::{eventually, script};
+use super::*;
+use crate::controller::{BuildSpec, Outcome};
+
+/// A runner, without what starts its instances.
+struct Place {
+    dir: TempDir,
+    stop: watch::Sender<bool>,
+}
+
+/// A daemon's side of a connection, and the instance at its other end.
+struct Talk {
+    line: Line,
+    instance: JoinHandle<Result<(), InstanceError>>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: TempDir::new().unwrap(), stop: watch::Sender::new(false) }
+    }
+
+    fn instance(&self, connection: StdStream) -> JoinHandle<Result<(), InstanceError>> {
+        let options = Options {
+            state_dir: self.dir.path().to_owned(),
+            runtime_dir: None,
+            own_cgroup: false,
+            inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        };
+        tokio::spawn(run(connection, options, self.stop.subscribe()))
+    }
+
+    async fn ask(&self, request: Request) -> Talk {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        line.outgoing.hello().await.unwrap();
+        let instance = self.instance(theirs);
+        line.incoming.hello().await.unwrap();
+        line.outgoing.request(&request).await.unwrap();
+        Talk { line, instance }
+    }
+
+    async fn start(&self, spec: &BuildSpec, attempt: u32) -> Talk {
+        self.ask(start(spec, attempt)).await
+    }
+
+    async fn attach(&self, spec: &BuildSpec, attempt: u32, offset: u64) -> Talk {
+        let attach = Attach { id: spec.id, build: spec.build.clone(), attempt, offset };
+        self.ask(Request::Attach(attach)).await
+    }
+
+    fn directory(&self, id: Uuid) -> PathBuf {
+        self.dir.path().join(id.to_string())
+    }
+
+    fn spool(&self, id: Uuid) -> PathBuf {
+        spool::dir(self.dir.path(), id)
+    }
+}
+
+impl Talk {
+    async fn next(&mut self) -> (Reply, Vec<u8>) {
+        timeout(Duration::from_secs(60), self.line.incoming.reply())
+            .await
+            .expect("an answer in time")
+            .unwrap()
+    }
+
+    async fn answer(&mut self) -> Reply {
+        self.next().await.0
+    }
+
+    async fn refusal(&mut self) -> String {
+        let Reply::Refused { reason } = self.answer().await else { panic!("it was not refused") };
+        reason.into()
+    }
+
+    /// Everything until the end, and how that was.
+    async fn end(&mut self) -> (String, Outcome) {
+        let mut output = Vec::new();
+        loop {
+            match self.next().await {
+                (Reply::Accepted, _) => {}
+                (Reply::Output { .. }, bytes) => output.extend(bytes),
+                (Reply::Ended(report), _) => return (String::from_utf8(output).unwrap(), report.outcome),
+                (other @ (Reply::Unknown | Reply::Refused { .. }), _) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn acknowledge(mut self) {
+        self.line.outgoing.request(&Request::Acknowledge).await.unwrap();
+        self.line.incoming.end().await;
+        self.instance.await.unwrap().unwrap();
+    }
+}
+
+fn start(spec: &BuildSpec, attempt: u32) -> Request {
+    let private = Private::default();
+    Request::Start(Box::new(Start { spec: spec.clone(), attempt, log_limit: 1 << 30, private }))
+}
+
+fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).unwrap().next().is_none()
+}
+
+#[tokio::test]
+async fn a_start_that_comes_behind_its_own_attach_is_refused() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    assert_eq!(place.attach(&spec, 2, 0).await.answer().await, Reply::Unknown);
+    for late in [1, 2] {
+        let reason = place.start(&spec, late).await.refusal().await;
+        assert!(reason.contains("told to be gone"), "{reason}");
+    }
+    assert_eq!(place.attach(&spec, 2, 0).await.answer().await, Reply::Unknown, "and so it stays");
+    let mut next = place.start(&spec, 3).await;
+    assert_eq!(next.end().await, ("run\n".to_owned(), Outcome::Complete));
+    next.acknowledge().await;
+    assert!(!place.directory(spec.id).exists() && is_empty(&place.dir.path().join("spool")));
+}
+
+#[tokio::test]
+async fn a_start_whose_daemon_has_hung_up_is_not_made() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    let busy = Spool::hold(place.dir.path(), spec.id).unwrap();
+    let late = place.start(&spec, 1).await;
+    drop(late.line);
+    drop(busy);
+    late.instance.await.unwrap().unwrap();
+    assert!(!place.directory(spec.id).exists());
+    assert_eq!(place.attach(&spec, 1, 0).await.answer().await, Reply::Unknown);
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_acknowledged_is_told_again_from_any_offset() {
+    let (place, spec) = (Place::new(), script("echo one two; exit 3"));
+    let mut first = place.start(&spec, 1).await;
+    let end = first.end().await;
+    assert_eq!(end.0, "one two\n");
+    drop(first.line);
+    first.instance.await.unwrap().unwrap();
+    for (offset, rest) in [(0, "one two\n"), (4, "two\n"), (8, ""), (99, "")] {
+        let mut again = place.attach(&spec, 1, offset).await;
+        assert_eq!(again.end().await, (rest.to_owned(), end.1.clone()));
+        drop(again.line);
+        again.instance.await.unwrap().unwrap();
+    }
+    let mut last = place.attach(&spec, 1, 8).await;
+    last.end().await;
+    last.acknowledge().await;
+    assert!(!place.directory(spec.id).exists() && !place.spool(spec.id).exists());
+}
+
+#[tokio::test]
+async fn another_connection_follows_and_ends_the_same_attempt() {
+    let (place, spec) = (Place::new(), script("echo up; exec sleep 1000"));
+    let mut first = place.start(&spec, 1).await;
+    assert_eq!(first.answer().await, Reply::Accepted);
+    assert_eq!(first.next().await.1, b"up\n");
+    let mut second = place.attach(&spec, 1, 1).await;
+    assert_eq!(second.answer().await, Reply::Accepted);
+    assert_eq!(second.next().await.1, b"p\n");
+    drop(first.line);
+    second.line.outgoing.request(&Request::Cancel).await.unwrap();
+    assert_eq!(second.end().await.1, Outcome::Cancelled);
+    second.acknowledge().await;
+    first.instance.await.unwrap().unwrap();
+    assert!(is_empty(&place.dir.path().join("spool")));
+}
+
+#[tokio::test]
+async fn a_daemon_that_does_not_read_holds_no_build_up() {
+    let (place, spec) = (Place::new(), script("head -c 20000000 /dev/zero"));
+    let silent = place.start(&spec, 1).await;
+    let outcome = place.spool(spec.id).join("outcome.json");
+    eventually("the build to end", || outcome.exists()).await;
+    drop(silent);
+    let mut second = place.attach(&spec, 1, 19_999_990).await;
+    assert_eq!(second.end().await, ("\0".repeat(10), Outcome::Complete));
+}
+
+#[tokio::test]
+async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
+    let place = Place::new();
+    let gone = place.dir.path().join("gone");
+    let text = format!("cd $HOME; rm -rf log build.json handle; > {}; exec sleep 1000", gone.display());
+    let spec = script(&text);
+    let mut first = place.start(&spec, 1).await;
+    assert_eq!(first.answer().await, Reply::Accepted);
+    eventually("the files to go", || gone.exists()).await;
+    let mut second = place.attach(&spec, 1, 0).await;
+    assert_eq!(second.answer().await, Reply::Accepted);
+    second.line.outgoing.request(&Request::Cancel).await.unwrap();
+    assert_eq!(second.end().await.1, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_to_end_stores_that_it_cut_its_build_off() {
+    let (place, spec) = (Place::new(), script("echo up; exec sleep 1000"));
+    let mut first = place.start(&spec, 1).await;
+    assert_eq!(first.answer().await, Reply::Accepted);
+    place.stop.send_replace(true);
+    assert_eq!(first.end().await.1, Outcome::Interrupted);
+    drop(first.line);
+    first.instance.await.unwrap().unwrap();
+    place.stop.send_replace(false);
+    assert_eq!(place.attach(&spec, 1, 0).await.end().await.1, Outcome::Interrupted);
+}
+
+#[tokio::test]
+async fn a_first_word_that_makes_no_sense_is_refused() {
+    let place = Place::new();
+    let table = [
+        ("{\"version\":1}\nnonsense\n", "not understood"),
+        ("{\"version\":1}\n\"cancel\"\n", "`cancel`"),
+        ("{\"version\":9}\n{\"whatever\":1}\n", "version 9"),
+        ("nonsense\n", "not understood"),
+    ];
+    for (said, told) in table {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        let instance = place.instance(theirs);
+        line.incoming.hello().await.unwrap();
+        let mut stream = line.into_stream().unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, said.as_bytes()).await.unwrap();
+        let mut talk = Talk { line: Line::of(stream), instance };
+        let reason = talk.refusal().await;
+        assert!(reason.contains(told), "{said}: {reason}");
+        assert!(talk.instance.await.unwrap().is_err(), "{said}");
+    }
+    assert!(is_empty(place.dir.path()));
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_in_a_long_time_is_swept_and_the_rest_is_not() {
+    let (place, old, young) = (Place::new(), script("echo old"), script("echo young"));
+    for spec in [&old, &young] {
+        let mut talk = place.start(spec, 1).await;
+        talk.end().await;
+        drop(talk.line);
+        talk.instance.await.unwrap().unwrap();
+    }
+    let age = |days: u64| {
+        let asked = SystemTime::now() - Duration::from_hours(days * 24);
+        let file = fs::File::options().write(true).open(place.spool(old.id).join("attempt")).unwrap();
+        file.set_modified(asked).unwrap();
+    };
+    age(29);
+    sweep::sweep(place.dir.path());
+    assert!(place.directory(old.id).exists());
+    age(31);
+    sweep::sweep(place.dir.path());
+    assert!(!place.directory(old.id).exists() && !place.spool(old.id).exists());
+    assert!(place.directory(young.id).exists() && place.spool(young.id).exists());
+}
+
+#[test]
+fn a_lock_that_was_deleted_meanwhile_keeps_nobody_out_and_is_not_believed() {
+    let (dir, id) = (TempDir::new().unwrap(), Uuid::new_v4());
+    let first = Spool::hold(dir.path(), id).unwrap();
+    assert!(Spool::try_hold(dir.path(), id).unwrap().is_none());
+    let (path, waits) = (dir.path().to_owned(), std::sync::mpsc::channel());
+    let second = std::thread::spawn(move || {
+        waits.0.send(()).unwrap();
+        Spool::hold(&path, id).unwrap()
+    });
+    waits.1.recv().unwrap();
+    first.forget(false).unwrap();
+    drop(first);
+    let second = second.join().unwrap();
+    assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second one has it, by whichever file");
+    drop(second);
+}

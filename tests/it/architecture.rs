@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("file", &[]),
     ("image", &[]),
     ("import", &[]),
+    ("dockerfile", &[]),
     ("failpoint", &[]),
     ("systemd", &[]),
     ("logging", &[]),

@@ -19,6 +19,7 @@ mod runtime;
 mod socket;
 mod start;
 mod status;
+mod strategy;
 mod style;
 mod table;
 #[cfg(test)]
@@ -97,6 +98,9 @@ enum Verb {
     /// Turn another system's objects into a configuration
     #[command(subcommand)]
     Import(import::Import),
+    /// Make one build: how the runner makes it
+    #[command(hide = true)]
+    Strategy(strategy::Strategy),
 }
 
 /// How the process ends.
@@ -112,6 +116,8 @@ enum Exit {
     Unreachable,
     /// The configuration is wrong (EX_CONFIG).
     Config,
+    /// As a build ended.
+    As(u8),
 }
 
 /// The configuration cannot be used.
@@ -150,6 +156,7 @@ impl Verb {
             Self::Poll(verb) => verb.run(global),
             Self::Reload(verb) => verb.run(global),
             Self::Import(verb) => verb.run(global),
+            Self::Strategy(verb) => Ok(verb.run()),
         }
     }
 }
@@ -178,6 +185,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 69,
             Self::Config => 78,
+            Self::As(code) => code,
         }
     }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::build::quoted;
 use super::output::{self, Show};
 use super::reload::{edited, list};
 use super::style::{Style, Tone, harmless, or_dash, short};
@@ -15,6 +14,7 @@ use crate::control::protocol::{
     Cause, Looks, Outlook, PlanAnswer, PlanQuery, Planned, PlannedBuild, PlannedChanges, PlannedHold,
     Refused, Waiting,
 };
+use crate::text::quoted;
 
 /// How wide a line may be.
 const WIDTH: usize = 100;

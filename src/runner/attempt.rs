@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::Settings;
-use super::directory::Directory;
+use super::directory::{Directory, WORK};
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Sink, pump};
@@ -27,6 +27,8 @@ const REAP: Duration = Duration::from_secs(1);
 const SEARCH: Duration = Duration::from_secs(30);
 /// How long reading the result and closing the log may take.
 const REPORT: Duration = Duration::from_secs(10);
+/// How long removing a checkout may take.
+const CLEAN: Duration = Duration::from_secs(60);
 /// The reason of a failed start goes into a record that must stay small.
 const REASON_LIMIT: usize = 300;
 
@@ -101,7 +103,7 @@ impl Attempt {
         }
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
         let prepared = blocking(move || prepare(&settings, &this, spec)).await?;
-        let search = prepared.search().map_err(|error| not_started(&error))?;
+        let search = prepared.search();
         let program =
             unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
         // Not bounded: whoever reported an end while this may yet start a command would break the promise.
@@ -127,6 +129,7 @@ impl Attempt {
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
         let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
+        self.clean().await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let outcome = outcome(waited, status);
         Over { ended: Ended { build, attempt, outcome, images, commit, tail, elapsed: at.elapsed() }, left }
@@ -153,6 +156,20 @@ impl Attempt {
                 Report::default()
             }
         }
+    }
+
+    /// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
+    async fn clean(&self) {
+        let directory = Directory::of(&self.settings.builds_dir, &self.this.build);
+        let path = directory.path().join(WORK);
+        let cleaning = timeout(CLEAN, spawn_blocking(move || directory.remove_work())).await;
+        let error = match cleaning {
+            Ok(Ok(Ok(()))) => return,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(_)) | Err(_) => "it did not end".to_owned(),
+        };
+        let (build, path) = (&self.this.build, path.display());
+        tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
     }
 
     /// The pump ends by itself soon after `over`, unless writing the file hangs.

@@ -41,6 +41,7 @@ mod launch;
 mod output;
 mod process;
 mod result;
+pub mod strategy;
 mod survivor;
 mod tail;
 

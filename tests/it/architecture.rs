@@ -21,11 +21,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("registry", &["image"]),
     ("poll", &["image", "registry"]),
     ("store", &["controller", "failpoint"]),
-    ("runner", &["controller", "image", "logging", "failpoint"]),
+    ("runner", &["controller", "dockerfile", "image", "logging", "failpoint"]),
     ("config", &["image", "controller", "registry", "poll", "daemon", "logging", "webhook"]),
     ("webhook", &["controller", "control"]),
     ("control", &["controller", "image"]),
-    ("cli", &["config", "control", "daemon", "image", "import", "logging", "registry", "systemd"]),
+    ("cli", &["config", "control", "daemon", "image", "import", "logging", "registry", "runner", "systemd"]),
     (
         "daemon",
         &[

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::builds;
 use super::super::output::Show;
 use super::super::style::{FIRES_ONCE, Style, harmless, tone};
+use crate::text::quoted;
 use crate::control::protocol::{Attempt, BuildDetail, Cause, Image, Options, Revision, Spec};
 
 impl Show for BuildDetail {
@@ -152,14 +153,5 @@ fn image(image: &Image) -> String {
         // It is taken as it is written.
         (true, None) => format!("{} (mutable)", image.reference),
         (false, _) => image.reference.clone(),
-    }
-}
-
-/// A word of a command as a shell would take it, so that it can be tried by hand.
-pub(in crate::cli) fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }

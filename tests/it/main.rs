@@ -29,6 +29,7 @@ mod reload;
 mod resolve;
 mod secrets;
 mod start;
+mod strategy;
 mod support;
 mod systemd;
 mod v1;

@@ -51,7 +51,8 @@ impl<'a> Checkout<'a> {
 
     /// All branches and tags: where the commit may be in any of them.
     pub(super) fn fetch_all(&self) -> Step {
-        let all = ["fetch", "--", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
+        let all =
+            ["fetch", "--", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
         git(all)
     }
 

@@ -55,7 +55,8 @@ impl Driver {
             return Err(StrategyError::NotDriven);
         }
         // Every path is from here on one from the build's own directory.
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::env::set_current_dir(directory).map_err(StrategyError::file("go to", directory))?;
         let result_file = std::env::var_os("BASEWATCH_RESULT_FILE").map(PathBuf::from);
         Ok(Self { spec, result_file, result: ResultFile::default() })

@@ -18,8 +18,12 @@ pub(super) struct Context {
 impl Context {
     /// The directory `context_dir` of the source code in `source`.
     pub(super) fn new(source: &str, context_dir: Option<&str>) -> Result<Self, StrategyError> {
-        let root = fs::canonicalize(source).map_err(StrategyError::file("look at the source code in", source))?;
-        let path = match context_dir.map(|dir| dir.trim_end_matches('/')).filter(|dir| !dir.is_empty() && *dir != ".") {
+        let root =
+            fs::canonicalize(source).map_err(StrategyError::file("look at the source code in", source))?;
+        let path = match context_dir
+            .map(|dir| dir.trim_end_matches('/'))
+            .filter(|dir| !dir.is_empty() && *dir != ".")
+        {
             Some(dir) => format!("{source}/{dir}"),
             None => source.to_owned(),
         };
@@ -73,8 +77,11 @@ impl Context {
 
     fn resolve(&self, what: &'static str, path: &Path) -> Result<PathBuf, StrategyError> {
         let shown = || path.display().to_string();
-        let found = fs::canonicalize(path)
-            .map_err(|source| StrategyError::Missing { what, path: shown(), source })?;
+        let found = fs::canonicalize(path).map_err(|source| StrategyError::Missing {
+            what,
+            path: shown(),
+            source,
+        })?;
         match found.starts_with(&self.root) {
             true => Ok(found),
             false => Err(StrategyError::Outside { what, path: shown() }),

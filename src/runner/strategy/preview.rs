@@ -1,12 +1,14 @@
 //! The steps of a build, before it runs. What only the run can know is told by its usual name.
 
+use std::path::Path;
+
 use super::checkout::{Checkout, SOURCE};
 use super::container::Container;
 use super::step::Step;
 use super::work::context_dir;
 use super::{FOR_A_BUILDER, FOR_A_DOCKERFILE, docker, images, is_driven, s2i};
 use crate::controller::{BuildSpec, StrategyKind, Tool};
-use std::path::Path;
+use crate::runner::launch::find;
 
 /// What the secrets' directory is called while nobody knows where it is.
 const SECRETS_DIR: &str = "$BASEWATCH_SECRETS_DIR";
@@ -22,17 +24,24 @@ pub fn choices(strategy: StrategyKind) -> &'static [Tool] {
 }
 
 /// The commands that the driver will run, as a shell would take them in the build's own directory; none if the build's
-/// own command is all. `installed` is what it will probably be built by, if the configuration does not say.
+/// own command is all. Where the configuration does not say what it is built by, it is the first that is installed here;
+/// where the build runs elsewhere, or nothing is installed, it is buildah.
 #[must_use]
-pub fn steps(spec: &BuildSpec, installed: Tool) -> Vec<String> {
+pub fn steps(spec: &BuildSpec) -> Vec<String> {
+    let is_here = spec.venue.as_ref().is_none_or(|venue| venue.runner.is_none());
+    let path = std::env::var_os("PATH").filter(|_| is_here).unwrap_or_default();
+    let is_there = |tool: &&Tool| find(tool.as_str(), &path, Path::new("/")).is_some();
+    let installed = choices(spec.strategy).iter().find(is_there).copied();
+    steps_by(spec, installed.unwrap_or(Tool::Buildah))
+}
+
+/// The same by `installed`, if the configuration does not say otherwise.
+pub(super) fn steps_by(spec: &BuildSpec, installed: Tool) -> Vec<String> {
     if !is_driven(spec) {
         return Vec::new();
     }
-    let container = Container {
-        spec,
-        tool: super::tool(spec).unwrap_or(installed),
-        secrets_dir: Some(SECRETS_DIR),
-    };
+    let container =
+        Container { spec, tool: super::tool(spec).unwrap_or(installed), secrets_dir: Some(SECRETS_DIR) };
     let mut steps = Vec::new();
     if let Some(checkout) = Checkout::of(spec) {
         steps.extend(checkout.init());

@@ -41,7 +41,11 @@ pub(super) fn with_insecure(text: &str, path: &Path, hosts: &[Box<str>]) -> Resu
         return Err(wrong("`registry` is no list of tables".to_owned()));
     };
     for host in hosts {
-        let mut of_host = registries.iter_mut().filter_map(Value::as_table_mut).filter(|registry| is_of(registry, host)).peekable();
+        let mut of_host = registries
+            .iter_mut()
+            .filter_map(Value::as_table_mut)
+            .filter(|registry| is_of(registry, host))
+            .peekable();
         if of_host.peek().is_some() {
             of_host.for_each(|registry| drop(registry.insert("insecure".to_owned(), Value::Boolean(true))));
             continue;

@@ -32,8 +32,7 @@ impl Work {
         let file = open_plain(OpenOptions::new().read(true), path);
         let read = file.and_then(|mut file| file.read_to_end(&mut text));
         read.map_err(StrategyError::file("read", path))?;
-        serde_json::from_slice(&text)
-            .map_err(|source| StrategyError::Work { path: path.to_owned(), source })
+        serde_json::from_slice(&text).map_err(|source| StrategyError::Work { path: path.to_owned(), source })
     }
 }
 

@@ -11,6 +11,7 @@ mod real_registry;
 pub(crate) mod service_manager;
 mod token_server;
 pub(crate) mod watch_list;
+pub(crate) mod workshop;
 
 pub(crate) use real_registry::RealRegistry;
 

@@ -33,8 +33,7 @@ impl Driver {
         let (name, path) = self.dockerfile(&context)?;
         let wrong = |source| StrategyError::Dockerfile { path: name.clone(), source };
         let text = dockerfile::read(&path).map_err(wrong)?;
-        let rewritten =
-            docker::rewritten(&self.spec, self.result.commit.as_deref(), &text).map_err(wrong)?;
+        let rewritten = docker::rewritten(&self.spec, self.result.commit.as_deref(), &text).map_err(wrong)?;
         for replaced in &rewritten.replaced {
             let (line, old, new) = (replaced.line, harmless(&replaced.old), &replaced.new);
             say(&format!("# {}, line {line}: {old} is {new}", harmless(&name)));

@@ -159,6 +159,10 @@ fn moved(cause: &Cause) -> [String; 3] {
 /// The command of a build as a shell would take it, a line broken only between words.
 fn command(build: &PlannedBuild) -> String {
     let mut text = format!("{} would run\n", build.build);
+    if !build.spec.steps.is_empty() {
+        text.extend(build.spec.steps.iter().map(|step| format!("  {}\n", harmless(step))));
+        return text;
+    }
     let mut line = String::from(" ");
     let words: Vec<String> = build.spec.command.iter().map(|word| harmless(&quoted(word))).collect();
     for word in &words {

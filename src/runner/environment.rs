@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
+use super::custom;
 use super::directory::Directory;
 use crate::controller::{BuildSpec, Cause, PinnedImage};
 use crate::image::Digest;
@@ -57,6 +58,7 @@ pub(super) fn of(
 ) -> Environment {
     let mut all = Environment::new();
     all.extend(base(inherited, directory.path()));
+    all.extend(custom::variables(spec).into_iter().map(|(name, value)| (name.into(), value.into())));
     let strategy = spec.env.iter().filter(|(name, _)| !name.starts_with(OWN));
     all.extend(strategy.map(|(name, value)| (name.into(), value.into())));
     all.extend(own(spec, attempt).map(|(name, value)| (name.into(), value.into())));

@@ -33,6 +33,7 @@
 //! [`Event::Ended`]: crate::controller::Event::Ended
 
 mod attempt;
+mod custom;
 mod directory;
 mod environment;
 mod exec;

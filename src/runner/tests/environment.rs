@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::INHERITED;
 use super::*;
+use crate::controller::{Git, Source};
 
 /// What `env -0` printed into the build's log.
 fn seen(bench: &Bench) -> BTreeMap<String, String> {
@@ -114,4 +115,39 @@ async fn what_is_not_known_is_empty_not_missing() {
     for name in ["BASEWATCH_DIGEST", "BASEWATCH_OLD_DIGEST", "BASEWATCH_LABELS"] {
         assert_eq!(seen.get(name).map(String::as_str), Some(""), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
+    let mut bench = Bench::new();
+    let mut spec = spec(&["env", "-0"]);
+    spec.strategy = StrategyKind::Custom;
+    spec.source = Some(Box::new(Source {
+        git: Some(Git { uri: "https://git.test/app".into(), reference: Some("main".into()) }),
+        directory: None,
+        context_dir: Some("web".into()),
+    }));
+    spec.output = Some("r.test:5000/team/app:1".into());
+    let base = spec.base_image.as_ref().unwrap().reference.to_string();
+    spec.env = vec![("OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE".into(), base.clone())];
+    assert_eq!(bench.run(&spec).await.outcome, Outcome::Complete);
+    let seen = seen(&bench);
+    for (name, value) in [
+        ("SOURCE_REPOSITORY", "https://git.test/app"),
+        ("SOURCE_URI", "https://git.test/app"),
+        ("SOURCE_REF", "main"),
+        ("SOURCE_CONTEXT_DIR", "web"),
+        ("OUTPUT_REGISTRY", "r.test:5000"),
+        ("OUTPUT_IMAGE", "team/app:1"),
+        ("OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE", &base),
+    ] {
+        assert_eq!(seen.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let build: serde_json::Value = serde_json::from_str(&seen["BUILD"]).unwrap();
+    assert_eq!(build["metadata"]["name"], "app-7");
+    assert_eq!(build["spec"]["strategy"]["customStrategy"]["from"]["name"], *base);
+    assert_eq!(build["spec"]["source"]["git"]["ref"], "main");
+    assert_eq!(build["spec"]["output"]["to"]["name"], "r.test:5000/team/app:1");
+    assert!(build["spec"].get("revision").is_none());
+    assert!(!bench.build_dir().join("work").exists(), "its builder fetches");
 }

@@ -17,6 +17,7 @@ use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Sink, pump};
 use super::result::{self, BuildResult};
+use super::strategy::Work;
 use super::survivor::{Remains, SurvivorError};
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
@@ -129,7 +130,7 @@ impl Attempt {
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
         let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
-        self.clean().await;
+        clean(&self.this, &self.settings).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let outcome = outcome(waited, status);
         Over { ended: Ended { build, attempt, outcome, images, commit, tail, elapsed: at.elapsed() }, left }
@@ -158,20 +159,6 @@ impl Attempt {
         }
     }
 
-    /// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
-    async fn clean(&self) {
-        let directory = Directory::of(&self.settings.builds_dir, &self.this.build);
-        let path = directory.path().join(WORK);
-        let cleaning = timeout(CLEAN, spawn_blocking(move || directory.remove_work())).await;
-        let error = match cleaning {
-            Ok(Ok(Ok(()))) => return,
-            Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(_)) | Err(_) => "it did not end".to_owned(),
-        };
-        let (build, path) = (&self.this.build, path.display());
-        tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
-    }
-
     /// The pump ends by itself soon after `over`, unless writing the file hangs.
     async fn drained(&self, pump: JoinHandle<Sink>) -> Option<Sink> {
         let sink = timeout(DRAIN * 2, pump).await.ok().and_then(Result::ok);
@@ -191,7 +178,26 @@ pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>) -> Over
         survives(&this, &error);
         handle
     });
+    clean(&this, &settings).await;
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
+}
+
+/// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
+async fn clean(this: &AttemptRef, settings: &Settings) {
+    let directory = Directory::of(&settings.builds_dir, &this.build);
+    let path = directory.path().join(WORK);
+    let cleaning = spawn_blocking(move || match Work::is_at(&directory.work_file()) {
+        true => directory.remove_work(),
+        // What a command of its own calls so is its own.
+        false => Ok(()),
+    });
+    let error = match timeout(CLEAN, cleaning).await {
+        Ok(Ok(Ok(()))) => return,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_)) | Err(_) => "it did not end".to_owned(),
+    };
+    let (build, path) = (&this.build, path.display());
+    tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
 }
 
 async fn end_survivors(this: &AttemptRef, settings: &Settings) -> Result<(), Undead> {

@@ -106,8 +106,9 @@ impl Directory {
 
     /// Removes what a built-in strategy was told, and what it made.
     pub(super) fn remove_work(&self) -> io::Result<()> {
-        remove(&self.work_file())?;
-        remove(&self.0.join(WORK))
+        remove(&self.0.join(WORK))?;
+        // The last, since it tells whose the others are.
+        remove(&self.work_file())
     }
 
     fn handle_file(&self) -> PathBuf {
@@ -135,7 +136,10 @@ impl Directory {
         for old in [self.result_file(), self.handle_file()] {
             remove(&old).map_err(failed("remove the old", old))?;
         }
-        self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
+        // What a command of its own calls so is its own.
+        if strategy::is_driven(spec) {
+            self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
+        }
         let file = BuildFile::new(spec, attempt, self);
         let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);
         let written = text.and_then(|text| replace(&self.build_file(), &text));

@@ -13,7 +13,6 @@ fn app(kind: &str, strategy: &str, rest: &str) -> String {
         r#"
 [[image_stream]]
 name = "base"
-tags = [{{ name = "1" }}]
 
 [[build_config]]
 name = "app"

@@ -80,6 +80,12 @@ impl<'a> Container<'a> {
         self.step(["pull"]).args(always).arg(image)
     }
 
+    /// The image of the build before: as it is where it was pushed, or as it is here.
+    pub(super) fn pull_previous(&self, tag: &str) -> Step {
+        let always = (self.pushes() && self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
+        self.step(["pull"]).args(always).arg(tag)
+    }
+
     /// Describes an image that is there, as JSON.
     pub(super) fn inspect(&self, image: &str) -> Step {
         match self.tool {

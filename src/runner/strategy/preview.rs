@@ -83,7 +83,7 @@ fn image(container: &Container<'_>, steps: &mut Vec<Step>) {
         (StrategyKind::Source, Tool::Buildah | Tool::Podman | Tool::Docker) => {
             steps.extend([container.pull(builder), container.inspect(builder)]);
             if container.options().is_some_and(|options| options.incremental) {
-                steps.push(container.pull(&tag));
+                steps.push(container.pull_previous(&tag));
             }
             steps.push(s2i::by_containerfile(container, &tag, &context));
         }

@@ -27,6 +27,11 @@ impl Work {
         replace(path, &serde_json::to_vec(&Written { spec })?)
     }
 
+    /// Whether it lies there, and not something else by that name.
+    pub(in crate::runner) fn is_at(path: &Path) -> bool {
+        Self::read(path).is_ok()
+    }
+
     pub(super) fn read(path: &Path) -> Result<Self, StrategyError> {
         let mut text = Vec::new();
         let file = open_plain(OpenOptions::new().read(true), path);

@@ -23,7 +23,7 @@ fn a_command_runs_in_its_checkout_and_a_rebuild_in_the_same_commit() {
     let second = repository.commit(&[("message", "new"), ("code", "7")]);
     workshop.home.ask(&["start", "app"]);
     let ended = workshop.ended(&daemon, "app-2");
-    assert_eq!((&ended["phase"], &ended["exit_code"]), (&"Failed".into(), &7.into()), "{ended}");
+    assert_eq!((&ended["phase"], &ended["exit"]), (&"Failed".into(), &7.into()), "{ended}");
     assert_eq!(workshop.home.ask(&["build", "show", "app-2"])["commit"], *second, "of a failed build too");
 
     // The branch has moved on; the commit that was built is not its tip any more.

@@ -83,7 +83,7 @@ impl Driver {
             source,
         })?;
         let incremental = container.options().is_some_and(|options| options.incremental);
-        let previous = incremental && try_run(&container.pull(tag))?.is_none();
+        let previous = incremental && try_run(&container.pull_previous(tag))?.is_none();
         if incremental && !previous {
             say("# there is no image of an earlier build: nothing of it is used again");
         }

@@ -66,8 +66,8 @@ impl Driver {
         fs::create_dir_all(WORK).map_err(StrategyError::file("make the directory", WORK))?;
         let context = self.source()?;
         match self.spec.strategy {
-            StrategyKind::Docker => self.docker(context),
-            StrategyKind::Source => self.builder(context),
+            StrategyKind::Docker => self.docker(&context),
+            StrategyKind::Source => self.builder(&context),
             StrategyKind::Command | StrategyKind::Custom => Err(self.command(&context)),
         }
     }

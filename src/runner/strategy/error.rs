@@ -69,10 +69,7 @@ pub(super) enum StrategyError {
 impl StrategyError {
     /// How the driver ends for it.
     pub(super) fn exit_code(&self) -> u8 {
-        match self {
-            Self::Step { status, .. } => exit_code(*status),
-            _ => 1,
-        }
+        if let Self::Step { status, .. } = self { exit_code(*status) } else { 1 }
     }
 
     pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

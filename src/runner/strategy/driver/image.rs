@@ -25,12 +25,12 @@ const OF_S2I: &str = "the file of s2i";
 
 impl Driver {
     /// The Docker strategy.
-    pub(super) fn docker(&mut self, context: Context) -> Result<(), StrategyError> {
+    pub(super) fn docker(&mut self, context: &Context) -> Result<(), StrategyError> {
         let secrets = secrets_dir();
         let container = self.container(secrets.as_deref())?;
         let tag = container.tag()?;
-        self.extract(&container, &context)?;
-        let (name, path) = self.dockerfile(&context)?;
+        self.extract(&container, context)?;
+        let (name, path) = self.dockerfile(context)?;
         let wrong = |source| StrategyError::Dockerfile { path: name.clone(), source };
         let text = dockerfile::read(&path).map_err(wrong)?;
         let rewritten = docker::rewritten(&self.spec, self.result.commit.as_deref(), &text).map_err(wrong)?;
@@ -50,17 +50,17 @@ impl Driver {
     }
 
     /// The Source strategy.
-    pub(super) fn builder(&mut self, context: Context) -> Result<(), StrategyError> {
+    pub(super) fn builder(&mut self, context: &Context) -> Result<(), StrategyError> {
         let secrets = secrets_dir();
         let container = self.container(secrets.as_deref())?;
         let tag = container.tag()?;
         let builder = self.spec.base_image.as_ref().ok_or(StrategyError::NoBuilder)?.reference.to_string();
-        self.extract(&container, &context)?;
+        self.extract(&container, context)?;
         if container.tool == Tool::S2i {
             write(s2i::ENVIRONMENT, s2i::environment_file(&self.environment(&[])?)?)?;
             run(&s2i::by_s2i(&container, &builder, &tag, &context.path))?;
         } else {
-            self.assemble(&container, &builder, &tag, &context)?;
+            self.assemble(&container, &builder, &tag, context)?;
         }
         let made = pushed(&container, &tag)?;
         self.made(made)

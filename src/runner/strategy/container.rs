@@ -132,7 +132,7 @@ pub(super) fn digest_of(tag: &str, repo_digests: &[u8]) -> Option<String> {
     let name = tag.parse::<TagRef>().ok()?;
     let all: Vec<String> = serde_json::from_slice(repo_digests).ok()?;
     let of_repository = |text: &String| {
-        let found = text.parse::<TagRef>().ok()?;
+        let found = TagRef::parse_image(text).ok()?;
         (found.name() == name.name()).then(|| found.pinned_digest())?
     };
     all.iter().find_map(of_repository).map(|digest| digest.to_string())

@@ -72,4 +72,4 @@ bench: ## measure what polling costs; `make bench CHECK=--check` holds it to wha
 	cargo bench --locked --bench polling --target-dir "$${CARGO_TARGET_DIR:-target}/bench" -- $(CHECK)
 
 tools: ## fetch the programs the tests need
-	tests/bin/fetch-tools.sh docker-registry skopeo htpasswd openssl systemd-analyze
+	tests/bin/fetch-tools.sh docker-registry skopeo htpasswd openssl systemd-analyze buildah git busybox

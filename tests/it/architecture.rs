@@ -21,7 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("registry", &["image"]),
     ("poll", &["image", "registry"]),
     ("store", &["controller", "failpoint"]),
-    ("runner", &["controller", "image", "logging", "failpoint"]),
+    ("runner", &["controller", "dockerfile", "image", "logging", "failpoint"]),
     ("config", &["image", "controller", "registry", "poll", "daemon", "logging", "webhook"]),
     ("webhook", &["controller", "control"]),
     ("control", &["controller", "image"]),

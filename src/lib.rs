@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod controller;
 pub mod daemon;
+pub mod dockerfile;
 mod failpoint;
 mod file;
 pub mod image;

@@ -24,5 +24,14 @@ pub(crate) fn push_harmless(text: &mut String, character: char) {
     }
 }
 
+/// A word as a shell would take it, so that a command can be tried by hand.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::control::protocol::{self, BuildName, Phase};
 
 #[cfg(test)]
 pub(super) use logs::JsonLines;
-pub(super) use text::{given, quoted};
+pub(super) use text::given;
 
 /// What to do with one build.
 #[derive(Debug, clap::Subcommand)]

@@ -1,10 +1,10 @@
 //! `basewatch configs`: what each build config has come to.
 
 use super::output::Show;
-use super::style::{FIRES_ONCE, Style, Tone, or_dash, short_image};
+use super::style::{FIRES_ONCE, Style, Tone, or_dash, short, short_image};
 use super::table::Table;
 use super::{Exit, Global, client, pause};
-use crate::control::protocol::{Build, Config, ConfigFilter, ConfigsQuery, Paused};
+use crate::control::protocol::{Build, BuiltImage, Config, ConfigFilter, ConfigsQuery, Paused};
 
 /// Which build configs are wanted.
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ fn paused(config: &Config) -> Vec<Paused> {
 fn row(config: &Config, style: Style) -> [(String, Tone); 6] {
     let stale = config.stale_since.map(|since| style.since(since));
     let stale_tone = if stale.is_some() { Tone::Busy } else { Tone::Plain };
-    let complete = config.last_complete.as_ref().map(|build| ended(build, style));
+    let complete = config.last_complete.as_ref().map(|build| ended(build, style) + &made(&config.images));
     let failure = config.last_failure.as_ref().map(|build| ended(build, style));
     let failure_tone = if config.failures_in_row > 0 { Tone::Bad } else { Tone::Plain };
     [
@@ -112,6 +112,11 @@ fn image(config: &Config) -> String {
 fn ended(build: &Build, style: Style) -> String {
     let ago = style.since(build.ended.unwrap_or(build.created));
     format!("#{}, {ago} ago", build.build.number)
+}
+
+/// The images that a build made, in short.
+fn made(images: &[BuiltImage]) -> String {
+    images.iter().map(|image| format!(", {}", short(&image.digest))).collect()
 }
 
 /// Why something waits, or that nothing would start.

@@ -20,6 +20,7 @@ mod runtime;
 mod socket;
 mod start;
 mod status;
+mod strategy;
 mod style;
 mod table;
 #[cfg(test)]
@@ -100,6 +101,9 @@ enum Verb {
     Import(import::Import),
     /// Run one build for the daemon that is connected to standard input; started by systemd, not by hand
     Runner(runner::Runner),
+    /// Make one build: how the runner makes it
+    #[command(hide = true)]
+    Strategy(strategy::Strategy),
 }
 
 /// How the process ends.
@@ -115,6 +119,8 @@ enum Exit {
     Unreachable,
     /// The configuration is wrong (EX_CONFIG).
     Config,
+    /// As a build ended.
+    As(u8),
 }
 
 /// The configuration cannot be used.
@@ -154,6 +160,7 @@ impl Verb {
             Self::Reload(verb) => verb.run(global),
             Self::Import(verb) => verb.run(global),
             Self::Runner(verb) => verb.run(global),
+            Self::Strategy(verb) => Ok(verb.run()),
         }
     }
 }
@@ -182,6 +189,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 69,
             Self::Config => 78,
+            Self::As(code) => code,
         }
     }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::build::quoted;
 use super::output::{self, Show};
 use super::reload::{edited, list};
 use super::style::{Style, Tone, harmless, or_dash, short};
@@ -15,6 +14,7 @@ use crate::control::protocol::{
     Cause, Looks, Outlook, PlanAnswer, PlanQuery, Planned, PlannedBuild, PlannedChanges, PlannedHold,
     Refused, Waiting,
 };
+use crate::text::quoted;
 
 /// How wide a line may be.
 const WIDTH: usize = 100;
@@ -159,6 +159,10 @@ fn moved(cause: &Cause) -> [String; 3] {
 /// The command of a build as a shell would take it, a line broken only between words.
 fn command(build: &PlannedBuild) -> String {
     let mut text = format!("{} would run\n", build.build);
+    if !build.spec.steps.is_empty() {
+        text.extend(build.spec.steps.iter().map(|step| format!("  {}\n", harmless(step))));
+        return text;
+    }
     let mut line = String::from(" ");
     let words: Vec<String> = build.spec.command.iter().map(|word| harmless(&quoted(word))).collect();
     for word in &words {

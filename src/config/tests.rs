@@ -10,6 +10,7 @@ mod reload;
 mod sample;
 mod several_files;
 mod trigger;
+mod venue;
 mod watch;
 
 use std::fs;

@@ -13,8 +13,8 @@ mod start;
 mod status;
 
 pub use build::{
-    Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, Options, Phase,
-    Spec,
+    Attempt, Build, BuildDetail, BuildName, Builds, BuildsQuery, BuiltImage, Cause, Image, ImageSource,
+    Options, Phase, Spec,
 };
 pub use config::{Config, ConfigFilter, ConfigsQuery, ReleaseQuery, Released, Trigger};
 pub use pause::{Pause, PauseQuery, Paused, Pauses, ResumeQuery, Resumed, Selection};
@@ -29,7 +29,9 @@ pub use status::{
     Tag, Totals,
 };
 
-pub use crate::controller::{BuildKey, CUSTOM_BASE_IMAGE, ConfigKey, Git, Person, Revision, Source};
+pub use crate::controller::{
+    BuildKey, CUSTOM_BASE_IMAGE, ConfigKey, Git, ImagePath, ImageUse, Person, Revision, Source,
+};
 pub use crate::image::{Children, Digest, ImageId, Platform, TagRef};
 
 /// Why a call was refused, and what to do about it.

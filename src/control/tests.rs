@@ -77,6 +77,7 @@ fn detail(log: &Path) -> BuildDetail {
         interruptions: 0,
         history: Vec::new(),
         images: Vec::new(),
+        commit: None,
         spec: None,
         log: log.to_owned(),
     }

@@ -292,6 +292,9 @@ pub struct Finished {
     /// Of the attempt that ended it; zero if none did.
     pub elapsed: Duration,
     pub failures_in_row: u32,
+    /// What the build says it made, and of which commit.
+    pub images: Vec<BuiltImage>,
+    pub commit: Option<Box<str>>,
     pub tail: Vec<String>,
 }
 

@@ -145,6 +145,8 @@ impl Controller {
             attempts: build.attempts,
             elapsed: ended.map_or(Duration::ZERO, |ended| ended.elapsed),
             failures_in_row,
+            images: build.images.clone(),
+            commit: build.commit.clone(),
             tail: ended.map_or_else(Vec::new, |ended| ended.tail.clone()),
         }));
         build.phase = phase;

@@ -6,7 +6,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::{error, info, warn};
 
 use super::words;
-use crate::controller::{Finished, HoldReason, Note, Outcome, Phase};
+use crate::controller::{BuiltImage, Finished, HoldReason, Note, Outcome, Phase};
 use crate::image::{Digest, Platform, TagRef};
 use crate::logging::LONGEST_VALUE;
 use crate::runner;
@@ -122,21 +122,24 @@ fn change_pending(build_config: &str, tag: &TagRef, digest: Option<&Digest>, why
 
 /// The end of a build. A failure is for a person: whatever could be repeated has been.
 fn build_finished(finished: &Finished, builds_dir: &Path) {
-    let Finished { build, phase, outcome, attempts, elapsed, failures_in_row, tail } = finished;
+    let Finished { build, phase, outcome, attempts, elapsed, failures_in_row, images, commit, tail } =
+        finished;
+    let images = made(images);
+    let commit = commit.as_deref();
     let build_config = &build.config;
     let exit = outcome.as_ref().and_then(words::exit);
     let elapsed_ms = words::millis(*elapsed);
     if phase.is_failure() {
         error!(
             event = "build_finished", %build_config, %build, phase = phase.name(), exit,
-            reason = reason(phase, outcome.as_ref()), attempts, elapsed_ms, failures_in_row,
+            reason = reason(phase, outcome.as_ref()), attempts, elapsed_ms, failures_in_row, images, commit,
             tail = joined(tail), log = %runner::log_file(builds_dir, build).display(),
             "the build did not succeed",
         );
     } else {
         info!(
             event = "build_finished", %build_config, %build, phase = phase.name(), exit, attempts, elapsed_ms,
-            "the build is over",
+            images, commit, "the build is over",
         );
     }
 }
@@ -150,6 +153,13 @@ fn reason(phase: &Phase, outcome: Option<&Outcome>) -> Option<String> {
             words::phase_reason(phase)
         }
     }
+}
+
+/// What a build made, each by where it is and by its digest.
+fn made(images: &[BuiltImage]) -> Option<String> {
+    let images: Vec<String> =
+        images.iter().map(|image| format!("{}@{}", image.reference, image.digest)).collect();
+    (!images.is_empty()).then(|| images.join(", "))
 }
 
 fn image(tag: &TagRef, digest: Option<&Digest>) -> String {

@@ -32,6 +32,18 @@ pub(super) struct Source {
     pub(super) uri: Option<String>,
     pub(super) reference: Option<String>,
     pub(super) context_dir: Option<String>,
+    pub(super) images: Vec<ImageSource>,
+}
+
+/// An image that it uses besides the one it is made from (F29).
+#[derive(Debug)]
+pub(super) struct ImageSource {
+    /// Where it stands in its root.
+    pub(super) path: String,
+    pub(super) from: ObjectRef,
+    pub(super) aliases: Vec<String>,
+    /// From where in the image to where in the source code.
+    pub(super) paths: Vec<(String, String)>,
 }
 
 /// What OpenShift stored of it; empty unless it is taken along.
@@ -106,7 +118,22 @@ fn source(source: &mut Fields) -> Source {
     // What it has tells the type; a type beside it is from older versions.
     source.drop_silently(&["type"]);
     let (uri, reference) = source.object("git", git).unwrap_or_default();
-    Source { uri, reference, context_dir: source.text("contextDir") }
+    let context_dir = source.text("contextDir");
+    Source { uri, reference, context_dir, images: source.each("images", image_source) }
+}
+
+fn image_source(image: &mut Fields) -> Option<ImageSource> {
+    let path = image.place().to_owned();
+    let (aliases, paths) = (image.texts("as"), image.each("paths", image_path));
+    let Some(from) = build_ref(image, "from") else {
+        image.refuse("from", "is missing: it names no image");
+        return None;
+    };
+    Some(ImageSource { path, from, aliases, paths })
+}
+
+fn image_path(path: &mut Fields) -> Option<(String, String)> {
+    path.text("sourcePath").zip(path.text("destinationDir"))
 }
 
 /// Where the code is, and which of it; without the one the other is left to be named in the report.

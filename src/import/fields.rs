@@ -43,6 +43,26 @@ impl Fields {
         Some(text).filter(|text| !text.is_empty())
     }
 
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+        let items = match self.take(key) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(value) => return self.mistyped(key, &value, "a list").unwrap_or_default(),
+        };
+        let mut all = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let key = format!("{key}[{index}]");
+            if let Value::String(text) = item {
+                self.check_parameter(&key, &text);
+                all.push(text);
+            } else {
+                self.mistyped::<()>(&key, &item, "a text");
+            }
+        }
+        all
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.take(key)?;

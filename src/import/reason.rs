@@ -17,18 +17,20 @@ const REASONS: &[(&str, &str)] = &[
     ("spec.revision", "a build is of the revision that its webhook names, or of the newest"),
     (
         "spec.output.pushSecret",
-        "`command` pushes with a login of its own: give it one by `secrets` or its home directory",
+        "a build pushes with a login of its own: `auth_file`, or one in its home directory",
     ),
-    ("spec.output.imageLabels", "let `command` set them; every build has BASEWATCH_LABELS"),
+    ("spec.output.imageLabels", "the image gets the `labels` of its build config"),
     (
         "spec.source.sourceSecret",
-        "`command` clones with a key of its own: give it one by `secrets` or its home directory",
+        "git clones with a key of its own: name it in GIT_SSH_COMMAND by `env`, a file of `secrets`, or in its home directory",
     ),
-    ("spec.source.secrets", "give `command` the files by `secrets`"),
+    (
+        "spec.source.secrets",
+        "give the build the files by `secrets`: a Dockerfile mounts them with RUN --mount=type=secret",
+    ),
     ("spec.source.configMaps", "give `command` the files: there are no config maps"),
-    ("spec.source.dockerfile", "write it to a file that `command` uses"),
+    ("spec.source.dockerfile", "write it into the source code, and its path into dockerfile_path"),
     ("spec.source.binary", "nothing is uploaded to a build: let `command` fetch its input"),
-    ("spec.source.images", "image sources come with a later version: let `command` copy from them"),
     ("spec.source.git.ref", "without a uri it names nothing"),
     ("spec.source.git.httpProxy", "set the proxy in the environment of `command`, by `env`"),
     ("spec.source.git.httpsProxy", "set the proxy in the environment of `command`, by `env`"),
@@ -40,7 +42,10 @@ const REASONS: &[(&str, &str)] = &[
     ("customStrategy.exposeDockerSocket", "what a build can reach is what its user can reach"),
     ("customStrategy.buildAPIVersion", "a build's record is the file that BASEWATCH_BUILD_FILE names"),
     ("customStrategy.secrets", "give `command` the files by `secrets`"),
-    ("pullSecret", "`command` pulls with a login of its own; basewatch itself takes one from [[registry]]"),
+    (
+        "pullSecret",
+        "a build pulls with a login of its own, `auth_file`; basewatch itself takes one from [[registry]]",
+    ),
     ("Strategy.volumes", "there are no volumes: `command` sees the files of its host"),
     // ImageStream
     ("spec.lookupPolicy", "it is about pods, and there are none"),

@@ -86,7 +86,8 @@ fn used(objects: &[Object]) -> BTreeSet<(Key, String)> {
         match &object.body {
             Body::BuildConfig(config) => {
                 let followed = config.triggers.iter().filter_map(super::trigger::Trigger::from);
-                for from in config.strategy.from.iter().chain(followed) {
+                let sources = config.source.images.iter().map(|image| &image.from);
+                for from in config.strategy.from.iter().chain(followed).chain(sources) {
                     used.extend(stream_tag(from, &object.key));
                 }
             }

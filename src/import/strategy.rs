@@ -28,8 +28,7 @@ pub(super) enum Kind {
 /// The variable that a Custom strategy is given its image by; in no other is it the user's.
 const BASE_IMAGE: &str = "OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE";
 
-const KINDS: [(&str, Kind); 3] =
-    [("sourceStrategy", Kind::Source), ("dockerStrategy", Kind::Docker), ("customStrategy", Kind::Custom)];
+const KINDS: [Kind; 3] = [Kind::Source, Kind::Docker, Kind::Custom];
 
 impl Kind {
     pub(super) fn as_str(self) -> &'static str {
@@ -37,6 +36,15 @@ impl Kind {
             Self::Source => "Source",
             Self::Docker => "Docker",
             Self::Custom => "Custom",
+        }
+    }
+
+    /// The field that holds it.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Source => "sourceStrategy",
+            Self::Docker => "dockerStrategy",
+            Self::Custom => "customStrategy",
         }
     }
 }
@@ -53,7 +61,7 @@ pub(super) fn read(strategy: &mut Fields) -> Option<Strategy> {
     }
     let all: Vec<Strategy> = KINDS
         .into_iter()
-        .filter_map(|(key, kind)| strategy.object(key, |fields| one(kind, fields)))
+        .filter_map(|kind| strategy.object(kind.field(), |fields| one(kind, fields)))
         .collect();
     let mut all = all.into_iter();
     match (all.next(), all.next()) {

@@ -4,9 +4,10 @@ mod layout;
 
 use toml::Value;
 
+use super::build_config::ImageSource;
 use super::image_stream::{ImportMode, ImportPolicy, ObjectRef, RefKind};
 use super::resolve::{Config, Entry, From, Resolved, Stream, StreamTag, Trigger};
-use super::strategy::Strategy;
+use super::strategy::{Kind, Strategy};
 use super::trigger::Hook;
 use layout::{Layout, pairs, table};
 
@@ -89,9 +90,11 @@ fn build_config(toml: &mut Layout, object: &Resolved, resolved: &Config) {
         .uri
         .as_deref()
         .map(|uri| table([("uri", Some(uri.into())), ("ref", source.reference.as_deref().map(Value::from))]));
-    if git.is_some() || source.context_dir.is_some() {
+    let images: Vec<Value> = resolved.images.iter().map(image_source).collect();
+    if git.is_some() || source.context_dir.is_some() || !images.is_empty() {
         let context_dir = source.context_dir.as_deref().map(Value::from);
-        toml.pair("source", table([("git", git), ("context_dir", context_dir)]));
+        let images = (!images.is_empty()).then(|| images.into());
+        toml.pair("source", table([("git", git), ("context_dir", context_dir), ("images", images)]));
     }
     if let Some(to) = &resolved.output {
         toml.pair("output", table([("to", Some(to.as_str().into())), ("push", Some(true.into()))]));
@@ -100,6 +103,19 @@ fn build_config(toml: &mut Layout, object: &Resolved, resolved: &Config) {
     for one in &resolved.triggers {
         trigger(toml, one);
     }
+}
+
+fn image_source((from, image): &(ObjectRef, &ImageSource)) -> Value {
+    let path = |(source, destination): &(String, String)| {
+        let (source, destination) = (source.as_str().into(), destination.as_str().into());
+        table([("source_path", Some(source)), ("destination_dir", Some(destination))])
+    };
+    let paths: Vec<Value> = image.paths.iter().map(path).collect();
+    table([
+        ("from", Some(object_ref(from))),
+        ("as", (!image.aliases.is_empty()).then(|| image.aliases.clone().into())),
+        ("paths", (!paths.is_empty()).then(|| paths.into())),
+    ])
 }
 
 fn strategy(toml: &mut Layout, strategy: &Strategy, from: Option<&ObjectRef>) {
@@ -112,9 +128,11 @@ fn strategy(toml: &mut Layout, strategy: &Strategy, from: Option<&ObjectRef>) {
     toml.maybe("build_args", pairs(&strategy.build_args));
     toml.maybe("no_cache", strategy.no_cache.then_some(true));
     toml.maybe("force_pull", strategy.force_pull.then_some(true));
-    toml.comment(
-        "command = [\"./build.sh\"]     is to be added: the program that builds it, and its arguments",
-    );
+    if strategy.kind == Kind::Custom {
+        toml.comment(
+            "command = [\"./build.sh\"]     is to be added: the program that builds it, and its arguments",
+        );
+    }
 }
 
 fn trigger(toml: &mut Layout, trigger: &Trigger) {

@@ -13,12 +13,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::Settings;
-use super::directory::Directory;
+use super::directory::{Directory, WORK};
 use super::handle::Handle;
 use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Log, Sink, pump};
 use super::private::Private;
 use super::result::{self, BuildResult};
+use super::strategy::Work;
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
@@ -29,6 +30,8 @@ const REAP: Duration = Duration::from_secs(1);
 const SEARCH: Duration = Duration::from_secs(30);
 /// How long reading the result and closing the log may take.
 const REPORT: Duration = Duration::from_secs(10);
+/// How long removing a checkout may take.
+const CLEAN: Duration = Duration::from_secs(60);
 /// The reason of a failed start goes into a record that must stay small.
 const REASON_LIMIT: usize = 300;
 
@@ -118,7 +121,7 @@ impl Attempt {
         let (settings, this, spec) = (Arc::clone(&self.settings), self.this.clone(), self.spec.clone());
         let (directory, log, private) = (self.directory.clone(), self.log.clone(), self.private.take());
         let prepared = blocking(move || prepare(&settings, &this, spec, directory, log, private)).await?;
-        let search = prepared.search().map_err(|error| not_started(&error))?;
+        let search = prepared.search();
         let program =
             unless_stopped(self.stop.clone(), SEARCH, blocking(move || Search::run(search))).await?;
         // Not bounded: whoever reported an end while this may yet start a command would break the promise.
@@ -143,6 +146,7 @@ impl Attempt {
         let this = self.this.clone();
         let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
         let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
+        clean(&self.this, &self.directory).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
         let outcome = outcome(waited, status);
         Over { ended: Ended { build, attempt, outcome, images, commit, tail, elapsed: at.elapsed() }, left }
@@ -192,6 +196,7 @@ pub(super) async fn interrupt(this: AttemptRef, settings: Arc<Settings>, directo
             handle
         });
     clear_vault(&this, &settings, &directory).await;
+    clean(&this, &directory).await;
     Over { ended: unstarted(&this, Outcome::Interrupted), left }
 }
 
@@ -205,6 +210,24 @@ async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directo
         let path = path.display();
         tracing::error!(event = "build_secrets_left", %build, attempt, %path, %error, "secrets cannot be removed");
     }
+}
+
+/// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
+async fn clean(this: &AttemptRef, directory: &Directory) {
+    let path = directory.path().join(WORK);
+    let directory = directory.clone();
+    let cleaning = spawn_blocking(move || match Work::is_at(&directory.work_file()) {
+        true => directory.remove_work(),
+        // What a command of its own calls so is its own.
+        false => Ok(()),
+    });
+    let error = match timeout(CLEAN, cleaning).await {
+        Ok(Ok(Ok(()))) => return,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_)) | Err(_) => "it did not end".to_owned(),
+    };
+    let (build, path) = (&this.build, path.display());
+    tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
 }
 
 async fn end_survivors(this: &AttemptRef, settings: &Settings, directory: &Directory) -> Result<(), Undead> {

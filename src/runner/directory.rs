@@ -1,5 +1,5 @@
-//! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log` and
-//! `handle`.
+//! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log`,
+//! `handle`, and while an attempt by a built-in strategy runs `work.json` and `work`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,10 +13,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::handle::Handle;
+use super::strategy;
 use crate::controller::{
-    BuildKey, BuildSpec, Cause, PinnedImage, Revision, Source, StrategyKind, StrategyOptions,
+    BuildKey, BuildSpec, Cause, PinnedImage, PinnedSource, Revision, Source, StrategyKind, StrategyOptions,
 };
 
+/// Where a built-in strategy works, from the build's own directory.
+pub(super) const WORK: &str = "work";
 /// A handle is much shorter.
 const HANDLE_LIMIT: u64 = 256;
 
@@ -55,7 +58,9 @@ struct BuildFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a str>,
     command: &'a [String],
-    working_dir: &'a Path,
+    working_dir: PathBuf,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    image_sources: &'a [PinnedSource],
     env_names: Vec<&'a str>,
     labels: &'a BTreeMap<String, String>,
     timeout_ms: u64,
@@ -92,6 +97,30 @@ impl Directory {
         self.0.join("mark")
     }
 
+    /// What a built-in strategy is told.
+    pub(super) fn work_file(&self) -> PathBuf {
+        self.0.join("work.json")
+    }
+
+    /// Tells a built-in strategy what to do: by `write`, in [`Directory::work_file`].
+    pub(super) fn write_work(
+        &self,
+        write: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<PathBuf, DirectoryError> {
+        let path = self.work_file();
+        match write(&path) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(DirectoryError { doing: "write", path, source }),
+        }
+    }
+
+    /// Removes what a built-in strategy was told, and what it made.
+    pub(super) fn remove_work(&self) -> io::Result<()> {
+        remove(&self.0.join(WORK))?;
+        // The last, since it tells whose the others are.
+        remove(&self.work_file())
+    }
+
     fn handle_file(&self) -> PathBuf {
         self.0.join("handle")
     }
@@ -120,6 +149,10 @@ impl Directory {
         self.make().map_err(failed("make the directory", self.0.clone()))?;
         for old in [self.result_file(), self.handle_file()] {
             remove(&old).map_err(failed("remove the old", old))?;
+        }
+        // What a command of its own calls so is its own.
+        if strategy::is_driven(spec) {
+            self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
         }
         let file = BuildFile::new(spec, attempt, self);
         let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);
@@ -178,11 +211,21 @@ impl<'a> BuildFile<'a> {
             revision: spec.revision.as_deref(),
             output: spec.output.as_deref(),
             command: &spec.command,
-            working_dir: spec.working_dir.as_deref().unwrap_or(directory.path()),
+            working_dir: working_dir(spec, directory),
+            image_sources: &spec.image_sources,
             env_names: spec.env.iter().map(|(name, _)| name.as_str()).collect(),
             labels: &spec.labels,
             timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+/// Where the build's command runs; where a built-in strategy works, if it has none.
+fn working_dir(spec: &BuildSpec, directory: &Directory) -> PathBuf {
+    match &spec.working_dir {
+        Some(dir) => dir.clone(),
+        None if strategy::is_driven(spec) => strategy::context_dir(spec, directory.path()),
+        None => directory.path().to_owned(),
     }
 }
 

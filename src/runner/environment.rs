@@ -6,12 +6,39 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
+use super::custom;
 use super::directory::Directory;
 use crate::controller::{BuildSpec, Cause, PinnedImage};
 use crate::image::Digest;
 
-/// What a build inherits of the daemon's own environment, where the daemon has it.
-pub const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE"];
+/// What a build inherits of the daemon's own environment, where the daemon has it: what any program reads, and what those
+/// read that build images.
+pub const INHERITED: [&str; 20] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "XDG_RUNTIME_DIR",
+    "BUILDAH_ISOLATION",
+    "STORAGE_DRIVER",
+    "STORAGE_OPTS",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_CONF",
+    "DOCKER_HOST",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "DOCKER_BUILDKIT",
+];
+
+/// What an image tells of the one it was made from, in the words of the OCI.
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// The names that belong to basewatch: a strategy's environment cannot set them.
 const OWN: &str = "BASEWATCH_";
@@ -31,6 +58,7 @@ pub(super) fn of(
 ) -> Environment {
     let mut all = Environment::new();
     all.extend(base(inherited, directory.path()));
+    all.extend(custom::variables(spec).into_iter().map(|(name, value)| (name.into(), value.into())));
     let strategy = spec.env.iter().filter(|(name, _)| !name.starts_with(OWN));
     all.extend(strategy.map(|(name, value)| (name.into(), value.into())));
     all.extend(own(spec, attempt).map(|(name, value)| (name.into(), value.into())));
@@ -54,13 +82,24 @@ fn is_writable(home: &Path) -> bool {
     home.is_dir() && access(home, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
+/// The labels that an image of this build should have: the config's, and what it is made from.
+pub(super) fn labels(spec: &BuildSpec) -> BTreeMap<String, String> {
+    let base = spec.base_image.as_ref();
+    let name = base.map(|base| (BASE_NAME.to_owned(), base.tag.as_str().to_owned()));
+    let digest = base.and_then(|base| base.digest.as_ref());
+    let digest = digest.map(|digest| (BASE_DIGEST.to_owned(), digest.to_string()));
+    let mut labels: BTreeMap<String, String> = name.into_iter().chain(digest).collect();
+    labels.extend(spec.labels.iter().map(|(name, value)| (name.clone(), value.clone())));
+    labels
+}
+
 fn own(spec: &BuildSpec, attempt: u32) -> impl Iterator<Item = (&'static str, String)> {
     let config = &spec.build.config;
     let (image, old_digest) = spec.main_image().unzip();
     let base = spec.base_image.as_ref();
     let reference = |image: Option<&PinnedImage>| image.map(|image| image.reference.to_string());
     let digest = |digest: Option<&Digest>| digest.map(ToString::to_string).unwrap_or_default();
-    let labels: Vec<String> = spec.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels: Vec<String> = labels(spec).iter().map(|(name, value)| format!("{name}={value}")).collect();
     [
         ("BASEWATCH_BUILD", spec.build.name()),
         ("BASEWATCH_BUILD_ID", spec.id.to_string()),

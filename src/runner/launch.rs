@@ -2,6 +2,7 @@
 //! block and run on the blocking pool. The second one touches places that are not ours, and may be given up.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,9 +23,13 @@ use super::handle::Handle;
 use super::output::{Log, Sink};
 use super::private::{Private, PrivateError};
 use super::redact::Redactor;
+use super::strategy::{self, Need, Work};
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec};
 use crate::failpoint;
+
+/// This program, wherever it was started from, and even if another version lies there by now.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// How long a child that was killed at once may take to be gone.
 const GONE: Duration = Duration::from_secs(1);
@@ -32,7 +37,10 @@ const GONE: Duration = Duration::from_secs(1);
 /// An attempt that is ready but for its program.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    spec: BuildSpec,
+    /// What is started: the build's own command, or the driver.
+    command: Vec<String>,
+    needs: Vec<Need>,
+    is_driven: bool,
     dir: PathBuf,
     environment: Environment,
     directory: Directory,
@@ -42,7 +50,8 @@ pub(super) struct Prepared {
 /// The search for a program.
 #[derive(Debug)]
 pub(super) struct Search {
-    program: String,
+    needs: Vec<Need>,
+    is_driven: bool,
     dir: PathBuf,
     path: OsString,
 }
@@ -69,6 +78,12 @@ pub(super) enum LaunchError {
     Private(#[from] PrivateError),
     #[error("the command is empty: give `run` a program")]
     EmptyCommand,
+    #[error(
+        "the build has no source code and no command: add source = {{ git = {{ uri = \"https://…\" }} }} or {{ directory = \"/path\" }}"
+    )]
+    NoSource,
+    #[error("build the image: none of {tools} is in PATH={path}: install one of them")]
+    NoTool { tools: String, path: String },
     #[error("start `{program}`: the working directory {dir} cannot be used: {source}")]
     WorkingDir { program: String, dir: PathBuf, source: io::Error },
     #[error(
@@ -100,29 +115,30 @@ pub(super) fn prepare(
     let mut environment = environment::of(&spec, attempt.attempt, &directory, &settings.inherited);
     let variables = private.lay_out(&settings.vault(attempt.id, &directory))?;
     environment.extend(variables.into_iter().map(|(name, path)| (name.into(), path.into())));
-    let dir = spec.working_dir.clone().unwrap_or_else(|| directory.path().to_owned());
+    let is_driven = strategy::is_driven(&spec);
+    let dir = spec.working_dir.clone().filter(|_| !is_driven).unwrap_or_else(|| directory.path().to_owned());
     let file = match &log {
         Log::Kept => directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit),
         Log::Followed(_) => directory.open_fresh_log(),
     };
     let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output);
     let sink = sink.told_to(log).redacting(Redactor::of(&private));
-    Ok(Prepared { spec, dir, environment, directory, sink })
+    let (command, needs) = if is_driven { driven(&spec, &directory)? } else { own(spec.command)? };
+    Ok(Prepared { command, needs, is_driven, dir, environment, directory, sink })
 }
 
 impl Prepared {
     /// The search for the program, which comes before [`Prepared::start`].
-    pub(super) fn search(&self) -> Result<Search, LaunchError> {
-        let program = self.spec.command.first().cloned().ok_or(LaunchError::EmptyCommand)?;
+    pub(super) fn search(&self) -> Search {
         let path = self.environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-        Ok(Search { program, dir: self.dir.clone(), path })
+        Search { needs: self.needs.clone(), is_driven: self.is_driven, dir: self.dir.clone(), path }
     }
 
     /// Starts `program`, with nothing of the daemon but what it is given.
     pub(super) fn start(self, program: &Path) -> Result<Launched, LaunchError> {
         failpoint::pass("runner-before-spawn");
         let (child, handle, output) = self.spawn(program).map_err(|source| {
-            let program = self.spec.command.first().cloned().unwrap_or_default();
+            let program = self.command.first().cloned().unwrap_or_default();
             LaunchError::Start { program, dir: self.dir.clone(), source }
         })?;
         let at = Instant::now();
@@ -136,7 +152,7 @@ impl Prepared {
         let (output, stdout) = io::pipe()?;
         let output = pipe::Receiver::from_owned_fd(output.into())?;
         let stderr = stdout.try_clone()?;
-        let mut words = self.spec.command.iter();
+        let mut words = self.command.iter();
         let child = Command::new(program)
             .arg0(words.next().map_or_else(|| program.as_os_str(), OsStr::new))
             .args(words)
@@ -156,14 +172,61 @@ impl Prepared {
 impl Search {
     /// Where the program is. Changes nothing, so that nothing is lost where nobody waits for the answer any more.
     pub(super) fn run(self) -> Result<PathBuf, LaunchError> {
-        let Self { program, dir, path } = self;
+        let Self { needs, is_driven, dir, path } = self;
         if let Err(source) = must_be_directory(&dir) {
+            let program = needs.first().map(Need::to_string).unwrap_or_default();
             return Err(LaunchError::WorkingDir { program, dir, source });
         }
-        find(&program, &path, &dir).ok_or_else(|| {
+        let mut last = None;
+        for need in needs {
+            last = Some(need.find(&path, &dir)?);
+        }
+        let own = is_driven.then(|| OWN_PROGRAM.into());
+        own.or(last).ok_or(LaunchError::EmptyCommand)
+    }
+}
+
+/// The build's own command.
+fn own(command: Vec<String>) -> Result<(Vec<String>, Vec<Need>), LaunchError> {
+    let program = command.first().cloned().ok_or(LaunchError::EmptyCommand)?;
+    Ok((command, vec![Need::One(program)]))
+}
+
+/// The driver, and all that it will start. What it is told is written down.
+fn driven(spec: &BuildSpec, directory: &Directory) -> Result<(Vec<String>, Vec<Need>), LaunchError> {
+    if !strategy::has_source(spec) {
+        return Err(LaunchError::NoSource);
+    }
+    let file = directory.write_work(|path| Work::write(spec, path))?;
+    let command = ["basewatch".to_owned(), "strategy".to_owned(), file.to_string_lossy().into_owned()];
+    Ok((command.into(), strategy::needs(spec)))
+}
+
+impl Need {
+    fn find(self, path: &OsStr, dir: &Path) -> Result<PathBuf, LaunchError> {
+        let found = match &self {
+            Self::One(program) => find(program, path, dir),
+            Self::Any(tools) => tools.iter().find_map(|tool| find(tool.as_str(), path, dir)),
+        };
+        found.ok_or_else(|| {
             let path = path.to_string_lossy().into_owned();
-            LaunchError::NotFound { program, dir, path }
+            match self {
+                Self::One(program) => LaunchError::NotFound { program, dir: dir.to_owned(), path },
+                Self::Any(_) => LaunchError::NoTool { tools: self.to_string(), path },
+            }
         })
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(program) => f.write_str(program),
+            Self::Any(tools) => {
+                let tools: Vec<&str> = tools.iter().map(|tool| tool.as_str()).collect();
+                f.write_str(&tools.join(", "))
+            }
+        }
     }
 }
 
@@ -198,7 +261,7 @@ fn identify(child: &Child) -> Option<Handle> {
 
 /// Looks a program up as `execvp` does, but in the child's PATH and from the child's directory. A name with a slash is
 /// a path already. Finding it here gives a better message and keeps the cheaper `posix_spawn` possible.
-fn find(program: &str, path: &OsStr, dir: &Path) -> Option<PathBuf> {
+pub(super) fn find(program: &str, path: &OsStr, dir: &Path) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(program.into());
     }

@@ -36,6 +36,7 @@
 
 mod attempt;
 mod cgroup;
+mod custom;
 mod directory;
 mod environment;
 mod exec;
@@ -49,6 +50,7 @@ mod redact;
 mod result;
 mod runners;
 mod socket;
+pub mod strategy;
 mod survivor;
 mod tail;
 mod wire;

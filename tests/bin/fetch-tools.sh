@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fetches those of the named programs that are missing: fetch-tools.sh docker-registry|skopeo|htpasswd|openssl|systemd-analyze|valgrind...
+# Fetches those of the named programs that are missing: fetch-tools.sh docker-registry|skopeo|htpasswd|openssl|systemd-analyze|
+# systemd-nspawn|mmdebstrap|valgrind|buildah|git|busybox...
 #
 # docker-registry is only unpacked, into tests/.cache: installing its package would start a service.
 # The others come by apt-get install; none of them starts anything.
@@ -64,7 +65,11 @@ for program in "$@"; do
         ;;
     htpasswd) command -v htpasswd >/dev/null || install_package htpasswd apache2-utils ;;
     systemd-analyze) command -v systemd-analyze >/dev/null || install_package systemd-analyze systemd ;;
-    skopeo | openssl | valgrind) command -v "$program" >/dev/null || install_package "$program" "$program" ;;
+    systemd-nspawn) command -v systemd-nspawn >/dev/null || install_package systemd-nspawn systemd-container ;;
+    busybox) [[ -x /bin/busybox ]] || install_package busybox busybox-static ;;
+    skopeo | openssl | valgrind | mmdebstrap | buildah | git)
+        command -v "$program" >/dev/null || install_package "$program" "$program"
+        ;;
     *)
         say "unknown program: $program"
         exit 2

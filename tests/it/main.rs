@@ -30,6 +30,7 @@ mod resolve;
 mod runner;
 mod secrets;
 mod start;
+mod strategy;
 mod support;
 mod systemd;
 mod v1;

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use super::super::builds;
 use super::super::output::Show;
 use super::super::style::{FIRES_ONCE, Style, harmless, tone};
-use crate::control::protocol::{Attempt, BuildDetail, Cause, Image, Options, Revision, Spec};
+use crate::control::protocol::{
+    Attempt, BuildDetail, Cause, Image, ImagePath, ImageSource, Options, Revision, Spec,
+};
+use crate::text::quoted;
 
 impl Show for BuildDetail {
     fn show(&self, style: Style) -> String {
@@ -28,6 +31,9 @@ impl Show for BuildDetail {
         self.spec.iter().for_each(|spec| list.spec(spec));
         list.add("run policy", &self.run_policy);
         self.history.iter().for_each(|attempt| list.attempt(attempt));
+        if let Some(commit) = &self.commit {
+            list.add("commit", commit);
+        }
         for image in &self.images {
             list.add("made", &format!("{} {}", image.reference, image.digest));
         }
@@ -59,8 +65,14 @@ impl List {
             self.add("base image", &image(base));
         }
         self.source(spec);
-        let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
-        self.add("command", &command.join(" "));
+        if spec.steps.is_empty() {
+            let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
+            self.add("command", &command.join(" "));
+        }
+        for (number, step) in spec.steps.iter().enumerate() {
+            self.add(if number == 0 { "steps" } else { "" }, step);
+        }
+        self.venue(spec);
         if let Some(dir) = &spec.working_dir {
             self.add("working dir", &dir.display().to_string());
         }
@@ -70,6 +82,24 @@ impl List {
         for (key, value) in &spec.labels {
             self.add("label", &format!("{key}={value}"));
         }
+    }
+
+    fn venue(&mut self, spec: &Spec) {
+        if let Some(runner) = &spec.runner {
+            self.add("runner", runner);
+        }
+        if !spec.secrets.is_empty() {
+            self.add("secrets", &spec.secrets.join(" "));
+        }
+    }
+
+    /// What is used of another image: by which names, and which files.
+    fn image_source(&mut self, source: &ImageSource) {
+        let aliases = source.of_use.aliases.iter().map(|alias| format!(", as {alias}"));
+        let path = |path: &ImagePath| format!(", {} to {}", path.source_path, path.destination_dir);
+        let paths = source.of_use.paths.iter().map(path);
+        let used: String = aliases.chain(paths).collect();
+        self.add("image used", &format!("{}{used}", image(&source.image)));
     }
 
     fn cause(&mut self, cause: &Cause) {
@@ -91,12 +121,16 @@ impl List {
                 git.reference.as_ref().map(|reference| format!(", {reference}")).unwrap_or_default();
             self.add("source", &format!("{}{reference}", git.uri));
         }
+        if let Some(directory) = source.and_then(|source| source.directory.as_deref()) {
+            self.add("source", &directory.display().to_string());
+        }
         if let Some(dir) = source.and_then(|source| source.context_dir.as_deref()) {
             self.add("context dir", dir);
         }
         if let Some(revision) = &spec.revision {
             self.add("revision", &told(revision));
         }
+        spec.image_sources.iter().for_each(|source| self.image_source(source));
         if let Some(output) = &spec.output {
             self.add("output", output);
         }
@@ -119,7 +153,7 @@ pub(in super::super) fn given(spec: &Spec) -> String {
 /// The strategy, and what it says besides its command.
 fn strategy(spec: &Spec) -> String {
     let none = Options::default();
-    let Options { dockerfile_path, build_args, target, no_cache, incremental, force_pull } =
+    let Options { dockerfile_path, build_args, target, no_cache, incremental, force_pull, tool, no_push } =
         spec.options.as_ref().unwrap_or(&none);
     let with = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
     let flag = |name: &str, is_on: &bool| is_on.then(|| name.to_owned());
@@ -131,6 +165,8 @@ fn strategy(spec: &Spec) -> String {
         flag("no cache", no_cache),
         flag("incremental", incremental),
         flag("force pull", force_pull),
+        with("by", tool),
+        flag("not pushed", no_push),
     ];
     let said = std::iter::once(spec.strategy.clone()).chain(options.into_iter().flatten());
     said.collect::<Vec<_>>().join(", ")
@@ -152,14 +188,5 @@ fn image(image: &Image) -> String {
         // It is taken as it is written.
         (true, None) => format!("{} (mutable)", image.reference),
         (false, _) => image.reference.clone(),
-    }
-}
-
-/// A word of a command as a shell would take it, so that it can be tried by hand.
-pub(in crate::cli) fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }

@@ -3,6 +3,7 @@
 //! What OpenShift has no word for is not here, but for the Command strategy and a stage of a Dockerfile, which it does not
 //! know; `-o json` has everything. Values of variables stay with the daemon, so that only their names are here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use self::cause::TriggeredBy;
 use self::strategy::Strategy;
-use crate::control::protocol::{BuildDetail, BuildKey, Git, Phase, Revision, Source, Spec};
+use crate::control::protocol::{BuildDetail, BuildKey, Git, ImagePath, ImageSource, Phase, Revision, Spec};
 
 mod cause;
 mod strategy;
@@ -80,6 +81,25 @@ struct SourceOf<'a> {
     git: Option<&'a Git>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context_dir: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<ImageOf<'a>>,
+}
+
+/// An image source.
+#[derive(Debug, Serialize)]
+struct ImageOf<'a> {
+    from: Reference<'a>,
+    #[serde(rename = "as", skip_serializing_if = "<[_]>::is_empty")]
+    aliases: &'a [Box<str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<PathOf<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PathOf<'a> {
+    source_path: &'a str,
+    destination_dir: &'a str,
 }
 
 /// A revision has the same fields for us and for OpenShift.
@@ -87,7 +107,7 @@ struct SourceOf<'a> {
 struct RevisionOf<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    git: &'a Revision,
+    git: Cow<'a, Revision>,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,7 +152,7 @@ impl<'a> Build<'a> {
             api_version: API_VERSION,
             kind: "Build",
             metadata: Metadata::of(detail),
-            spec: detail.spec.as_ref().map(BuildSpec::of),
+            spec: detail.spec.as_ref().map(|spec| BuildSpec::of(spec, detail.commit.as_deref())),
             status: Status::of(detail),
         }
     }
@@ -164,12 +184,12 @@ impl<'a> Metadata<'a> {
 }
 
 impl<'a> BuildSpec<'a> {
-    fn of(spec: &'a Spec) -> Self {
+    fn of(spec: &'a Spec, commit: Option<&str>) -> Self {
         Self {
             triggered_by: cause::of(spec),
             strategy: Strategy::of(spec),
-            source: spec.source.as_ref().map(SourceOf::of),
-            revision: spec.revision.as_ref().map(RevisionOf::of),
+            source: SourceOf::of(spec),
+            revision: spec.revision.as_ref().map(RevisionOf::of).or(commit.map(RevisionOf::found)),
             output: spec.output.as_deref().map(|to| OutputOf { to: Reference::image(to) }),
             completion_deadline_seconds: spec.timeout_ms / 1000,
         }
@@ -184,15 +204,42 @@ impl<'a> Reference<'a> {
 }
 
 impl<'a> SourceOf<'a> {
-    fn of(source: &'a Source) -> Self {
-        let git = source.git.as_ref();
-        Self { kind: git.map(|_| "Git"), git, context_dir: source.context_dir.as_deref() }
+    /// The source code and the image sources, which OpenShift has in one.
+    fn of(spec: &'a Spec) -> Option<Self> {
+        let source = spec.source.as_ref();
+        if source.is_none() && spec.image_sources.is_empty() {
+            return None;
+        }
+        let git = source.and_then(|source| source.git.as_ref());
+        let context_dir = source.and_then(|source| source.context_dir.as_deref());
+        let images = spec.image_sources.iter().map(ImageOf::of).collect();
+        let without = spec.image_sources.first().map(|_| "Image");
+        Some(Self { kind: git.map(|_| "Git").or(without), git, context_dir, images })
+    }
+}
+
+impl<'a> ImageOf<'a> {
+    fn of(source: &'a ImageSource) -> Self {
+        let path = |path: &'a ImagePath| PathOf {
+            source_path: &path.source_path,
+            destination_dir: &path.destination_dir,
+        };
+        Self {
+            from: Reference::image(&source.image.reference),
+            aliases: &source.of_use.aliases,
+            paths: source.of_use.paths.iter().map(path).collect(),
+        }
     }
 }
 
 impl<'a> RevisionOf<'a> {
     fn of(revision: &'a Revision) -> Self {
-        Self { kind: "Git", git: revision }
+        Self { kind: "Git", git: Cow::Borrowed(revision) }
+    }
+
+    /// Of a build that nobody told its revision: the commit that it found.
+    fn found(commit: &str) -> Self {
+        Self { kind: "Git", git: Cow::Owned(Revision { commit: commit.into(), ..Revision::default() }) }
     }
 }
 

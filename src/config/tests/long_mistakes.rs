@@ -212,8 +212,8 @@ fn a_mistake_in_a_build_config_is_told() {
         (
             "interval = \"5m\"",
             "main.toml:6: build_config[0].interval: unknown key; the keys here are labels, on_first, \
-          run_policy, supersede, timeout, retry, on_interrupt, name, namespace, paused, successful_builds_history_limit, \
-          failed_builds_history_limit, last_version, source, output, strategy, trigger",
+          run_policy, supersede, timeout, retry, on_interrupt, runner, secrets, auth_file, name, namespace, paused, \
+          successful_builds_history_limit, failed_builds_history_limit, last_version, source, output, strategy, trigger",
         ),
     ];
     let used = |keys: &str| USED.replace("name = \"app\"\n", &format!("name = \"app\"\n{keys}\n"));
@@ -258,9 +258,9 @@ fn a_mistake_in_a_strategy_is_told() {
           add command = [\"make\", \"image\"]",
         ),
         (
-            "type = \"Docker\"",
-            "main.toml:3: warning: build_config[0].strategy: has no command, and this version has no \
-          built-in one: its builds end in Error; add command = [\"make\", \"image\"]",
+            "type = \"Custom\"\nfrom = { kind = \"DockerImage\", name = \"reg.example.com/x:1\" }",
+            "main.toml:3: warning: build_config[0].strategy: has no command, which is all that a Custom build is: \
+          its builds end in Error; add command = [\"make\", \"image\"]",
         ),
         (
             "type = \"Docker\"\ncommand = [\"make\"]\nincremental = true",

@@ -170,7 +170,7 @@ fn a_wrong_value_is_told_with_what_to_write() {
         (
             "[[builder]]\nname = \"x\"",
             "main.toml:5: builder: unknown key; the keys here are watch, template, defaults, image_stream, \
-             build_config, registry, daemon, log, webhook",
+             build_config, runner, registry, daemon, log, webhook",
         ),
     ];
     tells(&cases, WATCH);

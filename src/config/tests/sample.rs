@@ -70,6 +70,8 @@ fn the_sample_shows_every_key_that_is_read() {
         ("[[build_config]]", all.clone()),
         ("[build_config.strategy]", all.clone()),
         ("[build_config.source]", all.clone()),
+        ("[[build_config.source.images]]", all.clone()),
+        ("[runner.x]", all.clone()),
         ("[build_config.output]", all.clone()),
         ("[[build_config.trigger]]", all.clone()),
         ("[build_config.trigger.image_change]", all.clone()),
@@ -106,7 +108,7 @@ fn known_keys(header: &str) -> Vec<String> {
 
 /// A table that another one stands in; a template's name stands in none.
 fn above(name: &str) -> String {
-    let is_list = !matches!(name, "template" | "build_config.strategy");
+    let is_list = !matches!(name, "template" | "runner" | "build_config.strategy" | "build_config.source");
     if is_list { format!("[[{name}]]") } else { String::new() }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BuildKey, Digest, ImageId, Revision, Source, TagRef};
+use super::{BuildKey, Digest, ImageId, ImageUse, Revision, Source, TagRef};
 
 /// Which builds are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct BuildDetail {
     /// What the build says it made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<BuiltImage>,
+    /// The commit of the source code that it is of, if it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// What it is given; none if that file cannot be read any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
@@ -140,11 +143,23 @@ pub struct Spec {
     /// Which revision of it, if somebody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// The other images that it uses, pinned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_sources: Vec<ImageSource>,
+    /// The socket runner that it runs by; the daemon itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// The names of its secrets; what they are stays with the daemon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Where the built image goes, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// The command, filled in.
     pub command: Vec<String>,
+    /// What its strategy runs in place of a command, or around it, as a shell would take it in the build's directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
     /// Where it runs; its own directory if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<PathBuf>,
@@ -154,6 +169,16 @@ pub struct Spec {
     pub labels: BTreeMap<String, String>,
     /// How long one attempt may run, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// An image that a build uses besides the one it is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSource {
+    /// Which.
+    pub image: Image,
+    /// What of it.
+    #[serde(flatten)]
+    pub of_use: ImageUse,
 }
 
 /// What a strategy says beyond its command.
@@ -177,6 +202,12 @@ pub struct Options {
     /// The image is pulled even if it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force_pull: bool,
+    /// What builds the image, where the configuration says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The image is not pushed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_push: bool,
 }
 
 /// Why a build was made.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Build, ConfigKey, Digest, Held, ImageId, Pause, TagRef};
+use super::{Build, BuiltImage, ConfigKey, Digest, Held, ImageId, Pause, TagRef};
 
 /// Which build configs are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub struct Config {
     /// The newest build that is Complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_complete: Option<Build>,
+    /// What that build says it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<BuiltImage>,
     /// The newest build that is Failed or Error, of those that are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Build>,

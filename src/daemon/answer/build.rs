@@ -10,7 +10,8 @@ use super::name::{find_build, find_config_with_builds};
 use crate::control::Refusal;
 use crate::control::protocol::{self, Builds, BuildsQuery, Problem};
 use crate::controller::{
-    Attempt, Build, BuildKey, BuildSpec, Cause, Controller, Phase, PinnedImage, StrategyOptions,
+    Attempt, Build, BuildKey, BuildSpec, BuiltImage, Cause, Controller, Phase, PinnedImage, PinnedSource,
+    StrategyOptions,
 };
 use crate::runner;
 
@@ -62,21 +63,25 @@ pub fn build(
     builds_dir: &Path,
 ) -> Result<protocol::BuildDetail, Refusal> {
     let build = record(controller, key)?;
-    let images = build.images.iter();
     Ok(protocol::BuildDetail {
         build: summary(key, build),
         run_policy: build.run_policy.as_str().to_owned(),
         interruptions: build.interruptions,
         history: build.history.iter().map(attempt).collect(),
-        images: images
-            .map(|image| protocol::BuiltImage {
-                reference: image.reference.to_string(),
-                digest: image.digest.clone(),
-            })
-            .collect(),
+        images: images(build),
+        commit: owned(build.commit.as_deref()),
         spec: spec.map(given),
         log: runner::log_file(builds_dir, key),
     })
+}
+
+/// What a build says it made.
+pub(super) fn images(build: &Build) -> Vec<protocol::BuiltImage> {
+    let image = |image: &BuiltImage| protocol::BuiltImage {
+        reference: image.reference.to_string(),
+        digest: image.digest.clone(),
+    };
+    build.images.iter().map(image).collect()
 }
 
 /// The build that a person wants to call off.
@@ -126,6 +131,8 @@ fn attempt(attempt: &Attempt) -> protocol::Attempt {
 
 /// What a build is given. Values of the environment may be private, so only their names leave the daemon.
 pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
+    let venue = spec.venue.as_deref();
+    let secrets = venue.iter().flat_map(|venue| &venue.secrets);
     protocol::Spec {
         causes: spec.causes.iter().map(cause).collect(),
         strategy: spec.strategy.as_str().to_owned(),
@@ -133,8 +140,12 @@ pub(super) fn given(spec: &BuildSpec) -> protocol::Spec {
         base_image: spec.base_image.as_ref().map(image),
         source: spec.source.as_deref().cloned(),
         revision: spec.revision.as_deref().cloned(),
+        image_sources: spec.image_sources.iter().map(image_source).collect(),
+        runner: venue.and_then(|venue| owned(venue.runner.as_deref())),
+        secrets: secrets.map(|(name, _)| name.to_string()).collect(),
         output: owned(spec.output.as_deref()),
         command: spec.command.clone(),
+        steps: runner::strategy::steps(spec),
         working_dir: spec.working_dir.clone(),
         env: spec.env.iter().map(|(name, _)| name.clone()).collect(),
         labels: spec.labels.clone(),
@@ -150,7 +161,13 @@ fn options(options: &StrategyOptions) -> protocol::Options {
         no_cache: options.no_cache,
         incremental: options.incremental,
         force_pull: options.force_pull,
+        tool: options.tool.map(|tool| tool.as_str().to_owned()),
+        no_push: options.no_push,
     }
+}
+
+fn image_source(source: &PinnedSource) -> protocol::ImageSource {
+    protocol::ImageSource { image: image(&source.image), of_use: source.of_use.clone() }
 }
 
 fn owned(text: Option<&str>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::build::summary;
+use super::build::{images, summary};
 use super::name::find_config;
 use super::pause::in_words;
 use crate::control::Refusal;
@@ -87,6 +87,7 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
     let records = controller.records();
     let tag = config.strategy.tag();
     let image = tag.and_then(|tag| records.tags.get(tag)).map(|tag| tag.admitted());
+    let complete = newest(controller, config, |phase| *phase == Phase::Complete);
     let of = |build: Option<(&BuildKey, &Build)>| build.map(|(key, build)| summary(key, build));
     Config {
         build_config: config.key.clone(),
@@ -102,7 +103,8 @@ fn describe(controller: &Controller, config: &BuildConfig) -> Config {
         stale_since: stale_since(controller, config),
         pause: controller.pause_of(&config.key).map(in_words),
         held: holds(controller, config),
-        last_complete: of(newest(controller, config, |phase| *phase == Phase::Complete)),
+        images: complete.map(|(_, build)| images(build)).unwrap_or_default(),
+        last_complete: of(complete),
         last_failure: of(newest(controller, config, |phase| {
             matches!(phase, Phase::Failed(_) | Phase::Error(_))
         })),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::narrate;
 use crate::controller::{
-    BuildKey, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, PausedBy, Phase,
-    ResumedBy, Urgency,
+    BuildKey, BuiltImage, CancelReason, ConfigKey, Failure, Finished, HoldReason, Note, Outcome, PausedBy,
+    Phase, ResumedBy, Urgency,
 };
 use crate::image::{Digest, ImageId, TagRef};
 use crate::logging::{capture, catalog};
@@ -37,6 +37,8 @@ fn finished(phase: Phase, outcome: Option<Outcome>) -> Note {
         attempts: 3,
         elapsed,
         failures_in_row: 2,
+        images: vec![BuiltImage { reference: "registry.example.com/app:1".into(), digest: digest(1) }],
+        commit: Some("c0ffee".into()),
         tail,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::stream::{refuse, system_registry, undeclared, unknown_image};
 use super::{Key, ObjectRef, RefKind, Remark, Report, Status, World, stream_tag};
-use crate::import::build_config::BuildConfig;
+use crate::import::build_config::{BuildConfig, ImageSource};
 use crate::import::fields::quoted;
 use crate::import::strategy::Kind;
 use crate::import::trigger::{self, Hook, ImageChange, Secret};
@@ -17,6 +17,8 @@ pub(in crate::import) struct Config<'a> {
     pub(in crate::import) timeout: String,
     /// What the strategy is made from.
     pub(in crate::import) from: Option<ObjectRef>,
+    /// The other images that it uses, as they are to be named.
+    pub(in crate::import) images: Vec<(ObjectRef, &'a ImageSource)>,
     pub(in crate::import) triggers: Vec<Trigger<'a>>,
     /// Where the image goes, as `host/repo:tag`.
     pub(in crate::import) output: Option<String>,
@@ -59,6 +61,7 @@ type Stored<'a> = (&'a (Option<String>, String), &'a String);
 
 const NO_COMMAND: &str =
     "add `command` to its [build_config.strategy]: what runs a build in OpenShift is no part of the YAML";
+const NO_SOURCE: &str = "names no repository: add `source`, or a `command` to its [build_config.strategy]";
 const NO_DEADLINE: &str = "is absent, and OpenShift then waits for ever: timeout = \"720h\", the longest, is written: choose a shorter one";
 const LONG_DEADLINE: &str = "is longer than the longest `timeout`, 720h, which is written";
 const NO_NAME: &str =
@@ -77,12 +80,25 @@ impl<'a> World<'a> {
         remarks: &mut Vec<Remark>,
         report: &mut Report,
     ) -> Config<'a> {
-        remarks.push(Remark::told("", NO_COMMAND));
+        match config.strategy.kind {
+            Kind::Custom => remarks.push(Remark::told("", NO_COMMAND)),
+            Kind::Source | Kind::Docker if config.source.uri.is_none() => {
+                remarks.push(Remark::told("spec.source", NO_SOURCE));
+            }
+            Kind::Source | Kind::Docker => {}
+        }
         if !is_name(&key.name) {
             remarks.push(Remark::told("metadata.name", NO_NAME));
         }
         let timeout = timeout(config.deadline, remarks);
-        let from = config.strategy.from.as_ref().and_then(|from| self.base(from, key, config, remarks));
+        let path = format!("spec.strategy.{}.from", config.strategy.kind.field());
+        let from = config.strategy.from.as_ref().and_then(|from| self.base(from, key, &path, remarks));
+        let images = config.source.images.iter();
+        let images = images
+            .filter_map(|image| {
+                Some((self.base(&image.from, key, &format!("{}.from", image.path), remarks)?, image))
+            })
+            .collect();
         let output = config.output.as_ref().and_then(|to| self.output(to, key, remarks));
         let triggers = config.triggers.iter().map(|trigger| match trigger {
             trigger::Trigger::ConfigChange => Trigger::ConfigChange,
@@ -97,31 +113,18 @@ impl<'a> World<'a> {
         let triggers = triggers.collect();
         tell_of_unused(key, config, remarks);
         self.tell_of_undeclared(key, config, remarks, report);
-        Config { config, timeout, from, triggers, output }
+        Config { config, timeout, from, images, triggers, output }
     }
 
-    /// What a strategy is made from. An image of a stream becomes the image it is.
-    fn base(
-        &self,
-        from: &ObjectRef,
-        key: &Key,
-        config: &BuildConfig,
-        remarks: &mut Vec<Remark>,
-    ) -> Option<ObjectRef> {
+    /// What a build is made from or uses. An image of a stream becomes the image it is.
+    fn base(&self, from: &ObjectRef, key: &Key, path: &str, remarks: &mut Vec<Remark>) -> Option<ObjectRef> {
         match from.kind {
             RefKind::DockerImage | RefKind::ImageStreamTag => Some(from.clone()),
             RefKind::ImageStreamImage => match self.by_digest(from, key) {
                 Some(name) => Some(ObjectRef { kind: RefKind::DockerImage, name, namespace: None }),
                 // It is looked for where the stream will be.
                 None if is_whole(from) => Some(from.clone()),
-                None => {
-                    let strategy = match config.strategy.kind {
-                        Kind::Source => "sourceStrategy",
-                        Kind::Docker => "dockerStrategy",
-                        Kind::Custom => "customStrategy",
-                    };
-                    refuse(remarks, format!("spec.strategy.{strategy}.from"), &unknown_image(from))
-                }
+                None => refuse(remarks, path.to_owned(), &unknown_image(from)),
             },
         }
     }
@@ -162,7 +165,9 @@ impl<'a> World<'a> {
         report: &mut Report,
     ) {
         let followed = config.triggers.iter().filter_map(trigger::Trigger::from);
-        let named = config.strategy.from.iter().chain(followed).filter_map(|from| stream_tag(from, key));
+        let sources = config.source.images.iter().map(|image| &image.from);
+        let named = config.strategy.from.iter().chain(followed).chain(sources);
+        let named = named.filter_map(|from| stream_tag(from, key));
         let streams: BTreeSet<Key> = named.map(|(stream, _)| stream).collect();
         for stream in streams.iter().filter(|stream| !self.streams.contains_key(stream)) {
             let text = format!(

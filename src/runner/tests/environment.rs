@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::INHERITED;
 use super::*;
+use crate::controller::{Git, Source};
 
 /// What `env -0` printed into the build's log.
 fn seen(bench: &Bench) -> BTreeMap<String, String> {
@@ -24,7 +26,23 @@ async fn a_build_is_given_exactly_the_documented_environment() {
         ("LANG", "C.UTF-8"),
         ("TMPDIR", "/var/tmp"),
         ("SSL_CERT_FILE", "/etc/ssl/corp.pem"),
+        ("XDG_RUNTIME_DIR", "/run/user/7"),
+        ("BUILDAH_ISOLATION", "chroot"),
+        ("STORAGE_DRIVER", "vfs"),
+        ("STORAGE_OPTS", "x=y"),
+        ("CONTAINERS_STORAGE_CONF", "/etc/storage.conf"),
+        ("CONTAINERS_REGISTRIES_CONF", "/etc/registries.conf"),
+        ("CONTAINERS_CONF", "/etc/containers.conf"),
+        ("DOCKER_HOST", "unix:///run/docker.sock"),
+        ("DOCKER_BUILDKIT", "1"),
+        ("HTTP_PROXY", "http://a.test"),
+        ("HTTPS_PROXY", "http://b.test"),
+        ("NO_PROXY", "c.test"),
+        ("http_proxy", "http://d.test"),
+        ("https_proxy", "http://e.test"),
+        ("no_proxy", "f.test"),
         ("BASEWATCH_TOKEN", "the daemon's own"),
+        ("REGISTRY_AUTH_FILE", "the daemon's own"),
     ];
     let mut bench = Bench::with(|settings| {
         settings.inherited = inherited.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
@@ -40,32 +58,35 @@ async fn a_build_is_given_exactly_the_documented_environment() {
 
     let dir = bench.build_dir();
     let tools = Digest::sha256_of(b"tools").to_string();
-    assert_eq!(
-        seen(&bench),
-        expected(&[
-            ("PATH", "/usr/bin:/bin"),
-            ("HOME", home),
-            ("LANG", "C.UTF-8"),
-            ("TMPDIR", "/var/tmp"),
-            ("SSL_CERT_FILE", "/etc/ssl/corp.pem"),
-            ("EXTRA", "a b=c"),
-            ("BASEWATCH_BUILD", "app-7"),
-            ("BASEWATCH_BUILD_ID", &spec.id.to_string()),
-            ("BASEWATCH_BUILD_CONFIG", "app"),
-            ("BASEWATCH_NAMESPACE", "default"),
-            ("BASEWATCH_BUILD_NUMBER", "7"),
-            ("BASEWATCH_ATTEMPT", "3"),
-            ("BASEWATCH_CAUSE", "image-change"),
-            ("BASEWATCH_BASE_IMAGE", &base),
-            ("BASEWATCH_IMAGE", &format!("quay.io/team/tools@{tools}")),
-            ("BASEWATCH_TAG", "quay.io/team/tools:v1"),
-            ("BASEWATCH_DIGEST", &tools),
-            ("BASEWATCH_OLD_DIGEST", &Digest::sha256_of(b"old").to_string()),
-            ("BASEWATCH_BUILD_FILE", dir.join("build.json").to_str().unwrap()),
-            ("BASEWATCH_RESULT_FILE", dir.join("result.json").to_str().unwrap()),
-            ("BASEWATCH_LABELS", "area=eu\nteam=pay"),
-        ])
-    );
+    let base_digest = Digest::sha256_of(b"new");
+    let mut all = expected(&inherited);
+    assert!(all.remove("BASEWATCH_TOKEN").is_some() && all.remove("REGISTRY_AUTH_FILE").is_some());
+    assert_eq!(all.keys().map(String::as_str).collect::<BTreeSet<_>>(), INHERITED.into_iter().collect());
+    all.extend(expected(&[
+        ("EXTRA", "a b=c"),
+        ("BASEWATCH_BUILD", "app-7"),
+        ("BASEWATCH_BUILD_ID", &spec.id.to_string()),
+        ("BASEWATCH_BUILD_CONFIG", "app"),
+        ("BASEWATCH_NAMESPACE", "default"),
+        ("BASEWATCH_BUILD_NUMBER", "7"),
+        ("BASEWATCH_ATTEMPT", "3"),
+        ("BASEWATCH_CAUSE", "image-change"),
+        ("BASEWATCH_BASE_IMAGE", &base),
+        ("BASEWATCH_IMAGE", &format!("quay.io/team/tools@{tools}")),
+        ("BASEWATCH_TAG", "quay.io/team/tools:v1"),
+        ("BASEWATCH_DIGEST", &tools),
+        ("BASEWATCH_OLD_DIGEST", &Digest::sha256_of(b"old").to_string()),
+        ("BASEWATCH_BUILD_FILE", dir.join("build.json").to_str().unwrap()),
+        ("BASEWATCH_RESULT_FILE", dir.join("result.json").to_str().unwrap()),
+        (
+            "BASEWATCH_LABELS",
+            &format!(
+                "area=eu\norg.opencontainers.image.base.digest={base_digest}\n\
+                     org.opencontainers.image.base.name=docker.io/library/debian:12\nteam=pay"
+            ),
+        ),
+    ]));
+    assert_eq!(seen(&bench), all);
 }
 
 #[tokio::test]
@@ -88,9 +109,45 @@ async fn what_is_not_known_is_empty_not_missing() {
     let mut spec = spec(&["env", "-0"]);
     let v1 = PinnedImage { digest: None, ..image("old.example.com/base:1", b"") };
     spec.causes = vec![Cause::ImageChange { image: v1, old_digest: None }];
+    spec.base_image = None;
     bench.run(&spec).await;
     let seen = seen(&bench);
     for name in ["BASEWATCH_DIGEST", "BASEWATCH_OLD_DIGEST", "BASEWATCH_LABELS"] {
         assert_eq!(seen.get(name).map(String::as_str), Some(""), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
+    let mut bench = Bench::new();
+    let mut spec = spec(&["env", "-0"]);
+    spec.strategy = StrategyKind::Custom;
+    spec.source = Some(Box::new(Source {
+        git: Some(Git { uri: "https://git.test/app".into(), reference: Some("main".into()) }),
+        directory: None,
+        context_dir: Some("web".into()),
+    }));
+    spec.output = Some("r.test:5000/team/app:1".into());
+    let base = spec.base_image.as_ref().unwrap().reference.to_string();
+    spec.env = vec![("OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE".into(), base.clone())];
+    assert_eq!(bench.run(&spec).await.outcome, Outcome::Complete);
+    let seen = seen(&bench);
+    for (name, value) in [
+        ("SOURCE_REPOSITORY", "https://git.test/app"),
+        ("SOURCE_URI", "https://git.test/app"),
+        ("SOURCE_REF", "main"),
+        ("SOURCE_CONTEXT_DIR", "web"),
+        ("OUTPUT_REGISTRY", "r.test:5000"),
+        ("OUTPUT_IMAGE", "team/app:1"),
+        ("OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE", &base),
+    ] {
+        assert_eq!(seen.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let build: serde_json::Value = serde_json::from_str(&seen["BUILD"]).unwrap();
+    assert_eq!(build["metadata"]["name"], "app-7");
+    assert_eq!(build["spec"]["strategy"]["customStrategy"]["from"]["name"], *base);
+    assert_eq!(build["spec"]["source"]["git"]["ref"], "main");
+    assert_eq!(build["spec"]["output"]["to"]["name"], "r.test:5000/team/app:1");
+    assert!(build["spec"].get("revision").is_none());
+    assert!(!bench.build_dir().join("work").exists(), "its builder fetches");
 }

@@ -12,6 +12,7 @@ mod real_registry;
 pub(crate) mod service_manager;
 mod token_server;
 pub(crate) mod watch_list;
+pub(crate) mod workshop;
 
 pub(crate) use real_registry::RealRegistry;
 

@@ -49,6 +49,10 @@ fn spec(strategy: &str, base_image: Option<Image>, causes: Vec<Cause>) -> Spec {
         revision: None,
         output: None,
         command: vec!["make".to_owned()],
+        steps: Vec::new(),
+        image_sources: Vec::new(),
+        runner: None,
+        secrets: Vec::new(),
         working_dir: None,
         env: Vec::new(),
         labels: [("team".to_owned(), "pay".to_owned())].into(),
@@ -76,6 +80,7 @@ fn detail(name: &str, spec: Spec) -> BuildDetail {
         interruptions: 0,
         history: Vec::new(),
         images: Vec::new(),
+        commit: None,
         spec: Some(spec),
         log: "/log".into(),
     }
@@ -130,6 +135,8 @@ fn s16_only_on_v1_the_reference_has_a_colon() {
         build_args: vec!["HTTP_PROXY".to_owned()],
         no_cache: true,
         force_pull: true,
+        tool: None,
+        no_push: false,
         ..Options::default()
     });
     let mut detail = detail("default/old-1", spec);

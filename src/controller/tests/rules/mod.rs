@@ -5,6 +5,7 @@ mod config_change;
 mod custom;
 mod firing;
 mod first_start;
+mod image_sources;
 mod imported;
 mod legacy;
 mod memory;

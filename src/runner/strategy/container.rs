@@ -1,0 +1,139 @@
+//! What buildah, podman and docker have in common, and what each calls it.
+
+use crate::controller::{BuildSpec, StrategyOptions, Tool};
+use crate::image::TagRef;
+use crate::runner::environment::labels;
+
+use super::error::StrategyError;
+use super::registries;
+use super::step::Step;
+
+/// Where the tool writes the digest of what it pushed.
+pub(super) const DIGEST: &str = "work/digest";
+
+/// A build of an image by a tool.
+#[derive(Debug, Clone)]
+pub(super) struct Container<'a> {
+    pub(super) spec: &'a BuildSpec,
+    pub(super) tool: Tool,
+    /// Where the secrets are, if there are any.
+    pub(super) secrets_dir: Option<&'a str>,
+}
+
+impl<'a> Container<'a> {
+    /// The image that is built: where it goes, or a name of its own on this machine.
+    pub(super) fn tag(&self) -> Result<String, StrategyError> {
+        let Some(output) = self.spec.output.as_deref() else {
+            let config = &self.spec.build.config;
+            let number = self.spec.build.number;
+            return Ok(format!("localhost/basewatch/{}/{}:{number}", config.namespace(), config.name()));
+        };
+        match output.parse::<TagRef>() {
+            Ok(tag) if !tag.is_pinned() => Ok(tag.as_str().to_owned()),
+            Ok(_) | Err(_) => Err(StrategyError::BadOutput(output.to_owned())),
+        }
+    }
+
+    pub(super) fn pushes(&self) -> bool {
+        self.spec.output.is_some() && !self.options().is_some_and(|options| options.no_push)
+    }
+
+    pub(super) fn options(&self) -> Option<&'a StrategyOptions> {
+        self.spec.options.as_deref()
+    }
+
+    /// A command of the tool. Buildah and podman are told the insecure registries by a file; docker's daemon has its
+    /// own settings.
+    pub(super) fn step<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Step {
+        let step = Step::new(self.tool.as_str(), arguments);
+        match self.tool {
+            Tool::Buildah | Tool::Podman if registries::are_needed(self.spec) => {
+                step.env(registries::VARIABLE, registries::FILE)
+            }
+            Tool::Buildah | Tool::Podman | Tool::Docker | Tool::S2i => step,
+        }
+    }
+
+    /// A build of the Containerfile `file`.
+    pub(super) fn build(&self, file: &str, ignore: Option<&str>) -> Step {
+        let mut step = self.step(["build"]).arg(format!("--file={file}"));
+        // Docker finds the file beside the Dockerfile by its name.
+        if let Some(ignore) = ignore.filter(|_| self.tool != Tool::Docker) {
+            step = step.arg(format!("--ignorefile={ignore}"));
+        }
+        if self.options().is_some_and(|options| options.force_pull) {
+            step = step.arg(if self.tool == Tool::Docker { "--pull" } else { "--pull-always" });
+        }
+        let labels = labels(self.spec).into_iter().map(|(name, value)| format!("--label={name}={value}"));
+        self.with_secrets(step.args(labels))
+    }
+
+    /// Takes files of an image out of it, into a directory.
+    pub(super) fn extract(&self, file: &str, context: &str, to: &str) -> Step {
+        let step = self.step(["build"]).arg(format!("--file={file}"));
+        self.build_kit(step.arg(format!("--output=type=local,dest={to}"))).arg(context)
+    }
+
+    pub(super) fn pull(&self, image: &str) -> Step {
+        let force = self.options().is_some_and(|options| options.force_pull);
+        let always = (force && self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
+        self.step(["pull"]).args(always).arg(image)
+    }
+
+    /// The image of the build before: as it is where it was pushed, or as it is here.
+    pub(super) fn pull_previous(&self, tag: &str) -> Step {
+        let always = (self.pushes() && self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
+        self.step(["pull"]).args(always).arg(tag)
+    }
+
+    /// Describes an image that is there, as JSON.
+    pub(super) fn inspect(&self, image: &str) -> Step {
+        match self.tool {
+            Tool::Buildah => self.step(["inspect", "--type", "image"]).arg(image),
+            Tool::Podman | Tool::Docker | Tool::S2i => self.step(["image", "inspect"]).arg(image),
+        }
+    }
+
+    pub(super) fn push(&self, tag: &str) -> Step {
+        match self.tool {
+            Tool::Buildah | Tool::Podman => self.step(["push", "--digestfile", DIGEST]).arg(tag),
+            Tool::Docker | Tool::S2i => Step::new(Tool::Docker.as_str(), ["push"]).arg(tag),
+        }
+    }
+
+    /// Asks docker for the digest of what it pushed.
+    pub(super) fn pushed(&self, tag: &str) -> Option<Step> {
+        let inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}"];
+        match self.tool {
+            Tool::Buildah | Tool::Podman => None,
+            Tool::Docker | Tool::S2i => Some(Step::new(Tool::Docker.as_str(), inspect).arg(tag)),
+        }
+    }
+
+    /// What is at hand while the image is built, and not in it.
+    fn with_secrets(&self, step: Step) -> Step {
+        let secrets = self.spec.venue.iter().flat_map(|venue| &venue.secrets);
+        let secret = |dir: &str, name: &str| format!("--secret=id={name},src={dir}/{name}");
+        let secrets: Vec<String> = self
+            .secrets_dir
+            .map(|dir| secrets.map(|(name, _)| secret(dir, name)).collect())
+            .unwrap_or_default();
+        if secrets.is_empty() { step } else { self.build_kit(step.args(secrets)) }
+    }
+
+    /// Old clients of docker build without BuildKit unless told, and only that knows secrets and outputs.
+    fn build_kit(&self, step: Step) -> Step {
+        if self.tool == Tool::Docker { step.env("DOCKER_BUILDKIT", "1") } else { step }
+    }
+}
+
+/// The digest of what was pushed to `tag`, from what docker says of it.
+pub(super) fn digest_of(tag: &str, repo_digests: &[u8]) -> Option<String> {
+    let name = tag.parse::<TagRef>().ok()?;
+    let all: Vec<String> = serde_json::from_slice(repo_digests).ok()?;
+    let of_repository = |text: &String| {
+        let found = TagRef::parse_image(text).ok()?;
+        (found.name() == name.name()).then(|| found.pinned_digest())?
+    };
+    all.iter().find_map(of_repository).map(|digest| digest.to_string())
+}

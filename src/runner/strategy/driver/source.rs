@@ -1,0 +1,106 @@
+//! The source code: a checkout, or a directory as it is.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::super::checkout::{Checkout, SOURCE, head, is_commit};
+use super::super::error::StrategyError;
+use super::super::images::{self, copy};
+use super::super::place::Context;
+use super::{Driver, ask, print, run, say, try_run};
+use crate::controller::StrategyKind;
+
+impl Driver {
+    /// Gets it, and tells its commit.
+    pub(super) fn source(&mut self) -> Result<Context, StrategyError> {
+        let source = self.spec.source.as_deref().ok_or(StrategyError::NoSource)?;
+        let context_dir = source.context_dir.as_deref();
+        if let Some(checkout) = Checkout::of(&self.spec) {
+            let commit = check_out(&checkout)?;
+            let context = Context::new(SOURCE, context_dir)?;
+            self.result.commit = Some(commit);
+            self.tell()?;
+            return Ok(context);
+        }
+        let directory = source.directory.as_deref().ok_or(StrategyError::NoSource)?;
+        let context = Context::new(&directory.to_string_lossy(), context_dir)?;
+        let commit = commit_of(directory);
+        let context = if self.needs_copy() { copied(&context)? } else { context };
+        if commit.is_some() {
+            self.result.commit = commit;
+            self.tell()?;
+        }
+        Ok(context)
+    }
+
+    /// Whether something goes into the context that is not in the source code.
+    fn needs_copy(&self) -> bool {
+        let makes_image = matches!(self.spec.strategy, StrategyKind::Docker | StrategyKind::Source);
+        makes_image && !images::all(&self.spec.image_sources).is_empty()
+    }
+}
+
+/// Checks it out, and answers with the commit.
+fn check_out(checkout: &Checkout<'_>) -> Result<String, StrategyError> {
+    if let Some(commit) = checkout.commit.filter(|commit| !is_commit(commit)) {
+        return Err(StrategyError::BadCommit(commit.to_owned()));
+    }
+    for step in checkout.init() {
+        run(&step)?;
+    }
+    match try_run(&checkout.fetch())? {
+        None => run(&checkout.check_out())?,
+        Some(_) if checkout.is_maybe_commit() => check_out_of_all(checkout)?,
+        Some(error) => return Err(error),
+    }
+    run(&checkout.submodules())?;
+    let commit = ask(&head(SOURCE))?;
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    say(&commit);
+    Ok(commit)
+}
+
+/// A commit that the server does not give by its id is looked for in what it gives by name.
+fn check_out_of_all(checkout: &Checkout<'_>) -> Result<(), StrategyError> {
+    let commit = match checkout.commit {
+        Some(commit) => {
+            say("# the server gives no commit by its id: all of the branch or tag is fetched");
+            run(&checkout.fetch_reference())?;
+            commit
+        }
+        None => {
+            say("# no branch or tag is called so: it may be a commit of any of them, and all are fetched");
+            run(&checkout.fetch_all())?;
+            checkout.reference()
+        }
+    };
+    let has = checkout.has_commit(commit).output(Stdio::null());
+    if !has.is_ok_and(|found| found.is_ok()) {
+        let text = str::to_owned;
+        let (reference, uri) = (text(checkout.reference()), text(checkout.uri()));
+        return Err(StrategyError::NoCommit { commit: text(commit), reference, uri });
+    }
+    run(&checkout.check_out_commit(commit))
+}
+
+/// The commit of a directory that git knows, if it tells. That it does not is no trouble of the build.
+fn commit_of(directory: &Path) -> Option<String> {
+    directory.join(".git").exists().then_some(())?;
+    let step = head(&directory.to_string_lossy());
+    let commit = step.output(Stdio::null()).ok()?.ok()?;
+    let commit = String::from_utf8(commit).ok()?.trim().to_owned();
+    is_commit(&commit).then_some(commit)
+}
+
+/// The context, to put files into.
+fn copied(context: &Context) -> Result<Context, StrategyError> {
+    fs::create_dir_all(SOURCE).map_err(StrategyError::file("make the directory", SOURCE))?;
+    let step = copy(&context.path, SOURCE);
+    print(&step);
+    let status = step.run().map_err(|source| StrategyError::Start { step: step.name(), source })?;
+    match status.success() {
+        true => Context::new(SOURCE, None),
+        false => Err(StrategyError::Step { step: step.name(), status }),
+    }
+}

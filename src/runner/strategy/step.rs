@@ -1,0 +1,90 @@
+//! One command of the driver.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::text::{harmless, quoted};
+
+/// A command: what is printed is what is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    program: String,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Step {
+    pub(super) fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        Self { program: program.to_owned(), arguments, environment: Vec::new() }
+    }
+
+    pub(super) fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(super) fn args(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(arguments);
+        self
+    }
+
+    /// Adds to the environment of this command alone.
+    pub(super) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// As a shell would take it.
+    pub(super) fn shown(&self) -> String {
+        let environment = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words = std::iter::once(&self.program).chain(&self.arguments).map(|word| quoted(word));
+        harmless(&environment.chain(words).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The program and what it is to do, for a message.
+    pub(super) fn name(&self) -> String {
+        let mut verbs = self.arguments.iter();
+        let mut verb = verbs.next();
+        if verb.is_some_and(|word| word == "-C") {
+            verb = verbs.nth(1);
+        }
+        let verb = verb.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        harmless(&verb.map_or_else(|| self.program.clone(), |verb| format!("{} {verb}", self.program)))
+    }
+
+    /// Runs it to its end; what it prints goes where the driver's own output goes.
+    pub(super) fn run(&self) -> io::Result<ExitStatus> {
+        self.command().status()
+    }
+
+    /// The same for what it prints, if it ends well; what it complains of goes where the driver's does, or nowhere.
+    pub(super) fn output(&self, complaints: Stdio) -> io::Result<Result<Vec<u8>, ExitStatus>> {
+        let output = self.command().stderr(complaints).stdout(Stdio::piped()).output()?;
+        Ok(if output.status.success() { Ok(output.stdout) } else { Err(output.status) })
+    }
+
+    /// Lets it take the driver's place in `dir`. Comes back only with what went wrong.
+    pub(super) fn replace(&self, dir: &Path) -> io::Error {
+        self.command().current_dir(dir).exec()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if self.program == "git" {
+            // Nobody is there to type a password: better an error than a wait for one.
+            command.env("GIT_TERMINAL_PROMPT", "0");
+        }
+        command
+    }
+}
+
+/// The exit code of the driver after a step that failed: the step's own, or what a shell makes of a signal.
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).ok().filter(|code| *code != 0).unwrap_or(1)
+}

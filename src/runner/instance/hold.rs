@@ -197,7 +197,7 @@ async fn accepted(listener: Option<&UnixListener>) -> Option<tokio::net::UnixStr
 
 async fn until_stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::copy_bidirectional;
+use tokio::io::copy;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
@@ -282,8 +282,13 @@ async fn join(line: Line, other: StdStream, attach: Attach) -> Result<(), Instan
         greeted.await.map_err(io::Error::other)?;
         // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
         // waited for the question.
-        let (mut here, mut there) = (line.into_stream()?, other.into_stream()?);
-        copy_bidirectional(&mut here, &mut there).await.map(drop)
+        let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
+        let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
+        // Cancel-safe: once either of them has hung up, nothing more is to be said to the other.
+        tokio::select! {
+            done = copy(&mut told, &mut to_daemon) => done.map(drop),
+            done = copy(&mut said, &mut to_instance) => done.map(drop),
+        }
     };
     talk.await.map_err(|error: io::Error| InstanceError::Daemon(error.to_string()))
 }
@@ -349,10 +354,5 @@ impl Line {
         // A daemon that is gone asks again.
         let _ = self.outgoing.reply(&Reply::Refused { reason: reason.into() }).await;
         Ok(())
-    }
-
-    fn into_stream(self) -> io::Result<UnixStream> {
-        let (read, write) = (self.incoming.into_inner(), self.outgoing.into_inner());
-        read.reunite(write).map_err(io::Error::other)
     }
 }

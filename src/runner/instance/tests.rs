@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -229,9 +230,10 @@ async fn a_first_word_that_makes_no_sense_is_refused() {
         let mut line = Line::new(ours).unwrap();
         let instance = place.instance(theirs);
         line.incoming.hello().await.unwrap();
-        let mut stream = line.into_stream().unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, said.as_bytes()).await.unwrap();
-        let mut talk = Talk { line: Line::of(stream), instance };
+        let mut write = line.outgoing.into_inner();
+        write.write_all(said.as_bytes()).await.unwrap();
+        let line = Line { incoming: line.incoming, outgoing: Outgoing::new(write) };
+        let mut talk = Talk { line, instance };
         let reason = talk.refusal().await;
         assert!(reason.contains(told), "{said}: {reason}");
         assert!(talk.instance.await.unwrap().is_err(), "{said}");

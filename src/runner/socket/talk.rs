@@ -279,7 +279,11 @@ impl Talk {
         };
         let lines = tail.len().saturating_sub(LINES);
         let told = tail.iter().skip(lines).map(|line| printable(line.as_bytes(), TAIL_LIMIT));
-        let tail = if tail.is_empty() { known } else { told.collect() };
+        // Of one that was cut off, often nobody but this daemon has seen the last lines.
+        let tail = match tail.is_empty() && outcome == Outcome::Interrupted {
+            true => known,
+            false => told.collect(),
+        };
         Ended { build, attempt, outcome: harmless(outcome), images, commit, tail, elapsed }
     }
 

@@ -34,4 +34,11 @@ builds() {
 
 builds buildah-rootless "$runner_user"
 build=app-2
+# As root the variable is not enough: a later call tries overlay, because an earlier one left its directory.
+put /etc/containers/storage.conf 0644 root:root <<'CONF'
+[storage]
+driver = "vfs"
+graphroot = "/var/lib/containers/storage"
+runroot = "/run/containers/storage"
+CONF
 builds buildah-root root

@@ -272,8 +272,9 @@ fn runners(settings: &config::Settings) -> String {
     let in_exec =
         |config: &BuildConfig| config.policy.venue.as_deref().is_none_or(|venue| venue.runner.is_none());
     let exec = settings.controller.build_configs.iter().any(|config| in_exec(config));
-    let exec = exec.then(|| "exec: builds run as this user and can read what this user can".to_owned());
     let sockets: Vec<&str> = settings.runners.keys().map(|name| &**name).collect();
+    let also = if sockets.is_empty() { "" } else { ", and run builds in every socket runner" };
+    let exec = exec.then(|| format!("exec: builds run as this user and can read what this user can{also}"));
     let sockets = (!sockets.is_empty()).then(|| format!("socket: {}", sockets.join(", ")));
     exec.into_iter().chain(sockets).collect::<Vec<_>>().join("; ")
 }

@@ -326,10 +326,14 @@ fn remark(waited: Waited, left: usize) -> Option<String> {
 
 /// Reads the result file and closes the log. Blocking.
 fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: Option<String>) -> Report {
-    let (result, wrong) = result::read(&directory.result_file());
+    let (mut result, wrong) = result::read(&directory.result_file());
+    // The build wrote it, and may have written a secret.
+    let shown = |text: &str| sink.as_ref().map_or_else(|| text.to_owned(), |sink| sink.redacted(text));
+    result.images.iter_mut().for_each(|image| image.reference = shown(&image.reference).into());
     let wrong = wrong.map(|error| {
         let AttemptRef { build, attempt, .. } = this;
-        tracing::warn!(event = "build_result_ignored", %build, attempt, %error, "result file is not all usable");
+        let error = shown(&error.to_string());
+        tracing::warn!(event = "build_result_ignored", %build, attempt, error, "result file is not all usable");
         format!("warning: result file: {error}")
     });
     let Some(mut sink) = sink else { return (result, Vec::new()) };

@@ -95,6 +95,11 @@ impl Sink {
         }
     }
 
+    /// What may be shown of a text of which a part is the build's.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.redactor.redacted(text)
+    }
+
     /// A line of our own in the file.
     pub(super) fn note(&mut self, text: &str) {
         self.write(format!("\n--- {text} ---\n").as_bytes());

@@ -31,7 +31,9 @@ pub(super) struct Redactor {
 
 struct Search {
     any: AhoCorasick,
+    /// In order, each once.
     hidden: Vec<Vec<u8>>,
+    longest: usize,
 }
 
 impl Redactor {
@@ -55,6 +57,16 @@ impl Redactor {
         Cow::Owned(shown)
     }
 
+    /// A text of its own that has come as a whole.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        match &self.search {
+            Some(search) => {
+                String::from_utf8_lossy(&search.redact(text.as_bytes(), text.len()).0).into_owned()
+            }
+            None => text.to_owned(),
+        }
+    }
+
     /// What was still held back, now that nothing more comes.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
@@ -69,16 +81,18 @@ impl Search {
         }
         let any = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&hidden);
         // Its only error is a number of patterns that files of a bounded size cannot hold.
-        any.ok().map(|any| Self { any, hidden })
+        let longest = hidden.iter().map(Vec::len).max().unwrap_or_default();
+        any.ok().map(|any| Self { any, hidden, longest })
     }
 
     /// Where the first secret may begin whose end has not come yet.
     fn open(&self, text: &[u8]) -> usize {
-        let longest = self.hidden.iter().map(Vec::len).max().unwrap_or_default();
-        let from = text.len().saturating_sub(longest.saturating_sub(1));
+        let from = text.len().saturating_sub(self.longest.saturating_sub(1));
         let begins = |at: &usize| {
             let rest = text.get(*at..).unwrap_or_default();
-            self.hidden.iter().any(|hidden| hidden.len() > rest.len() && hidden.starts_with(rest))
+            // Those that begin with the rest follow one another, the rest itself, which is all there, before them.
+            let next = self.hidden.partition_point(|hidden| hidden.as_slice() <= rest);
+            self.hidden.get(next).is_some_and(|hidden| hidden.starts_with(rest))
         };
         (from..text.len()).find(begins).unwrap_or(text.len())
     }

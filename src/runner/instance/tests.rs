@@ -183,7 +183,10 @@ async fn a_daemon_that_does_not_read_holds_no_build_up() {
     let silent = place.start(&spec, 1).await;
     let outcome = place.spool(spec.id).join("outcome.json");
     eventually("the build to end", || outcome.exists()).await;
-    drop(silent);
+    // One that is about to end answers nobody: whoever is not answered asks again.
+    let Talk { line, instance } = silent;
+    drop(line);
+    instance.await.unwrap().unwrap();
     let mut second = place.attach(&spec, 1, 19_999_990).await;
     assert_eq!(second.end().await, ("\0".repeat(10), Outcome::Complete));
 }

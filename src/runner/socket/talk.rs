@@ -39,6 +39,8 @@ pub(super) struct Talk {
     sockets: Sockets,
     this: AttemptRef,
     orders: watch::Receiver<Orders>,
+    /// Where the attempt was asked for, if somebody may have heard it.
+    asked_at: Option<PathBuf>,
     wait: Duration,
 }
 
@@ -61,7 +63,7 @@ struct End {
 
 impl Talk {
     pub(super) fn new(sockets: Sockets, this: AttemptRef, orders: watch::Receiver<Orders>) -> Self {
-        Self { sockets, this, orders, wait: WAITS.0 }
+        Self { sockets, this, orders, asked_at: None, wait: WAITS.0 }
     }
 
     /// Sees the attempt through, unless it is let go before it ends.
@@ -116,9 +118,9 @@ impl Talk {
             let Some(socket) = self.sockets.path(self.runner()) else {
                 return Asked::Not(not_started(&self.unconfigured()));
             };
-            let error = match Self::say(&socket, &request).await {
+            let error = match self.say(&socket, &request).await {
                 Ok(link) => return self.hear(link, &socket).await,
-                Err(error @ (WireError::Version(_) | WireError::TooLong(_))) => {
+                Err(error @ WireError::TooLong(_)) => {
                     return Asked::Not(not_started(&self.unreachable(&socket, &error)));
                 }
                 Err(error) => error,
@@ -141,11 +143,13 @@ impl Talk {
         asked.map_err(|error: super::super::private::PrivateError| error.to_string())
     }
 
-    /// Nobody can have understood it before this is done.
-    async fn say(socket: &Path, request: &Request) -> Result<Link, WireError> {
+    /// Nobody can have understood it before this is done. From then on the attempt is looked for there and nowhere else:
+    /// a runner that is configured elsewhere meanwhile knows nothing of it, and would say that it is gone.
+    async fn say(&mut self, socket: &Path, request: &Request) -> Result<Link, WireError> {
         let mut link = Link::open(socket).await?;
         failpoint::pass("socket-before-start");
         link.ask(request).await?;
+        self.asked_at = Some(socket.to_owned());
         Ok(link)
     }
 
@@ -156,7 +160,7 @@ impl Talk {
                 Asked::Has(link)
             }
             Ok(Answer::Refused(reason)) => {
-                self.sockets.shared.troubles.over(self.runner());
+                self.sockets.shared.troubles.over(self.runner(), socket);
                 let reason = printable(reason.as_bytes(), TAIL_LIMIT);
                 Asked::Not(not_started(&format!("start it in runner {}: {reason}", self.runner())))
             }
@@ -204,7 +208,7 @@ impl Talk {
                         return Some(link);
                     }
                     Ok((_, Answer::Unknown)) => {
-                        self.sockets.shared.troubles.over(self.runner());
+                        self.sockets.shared.troubles.over(self.runner(), &socket);
                         return None;
                     }
                     Ok((_, Answer::Refused(reason))) => {
@@ -253,7 +257,7 @@ impl Talk {
 
     /// The attempt is known to an instance. Its socket is what finds it after a restart, whatever is configured then.
     async fn accepted(&mut self, socket: &Path) {
-        self.sockets.shared.troubles.over(self.runner());
+        self.sockets.shared.troubles.over(self.runner(), socket);
         let handle = socket.to_str().map(Box::from);
         if self.this.handle.is_some() || handle.is_none() {
             return;
@@ -320,10 +324,10 @@ impl Talk {
         }
     }
 
-    /// Where the attempt is: where it was accepted, else where its runner is by now.
+    /// Where the attempt is: where it was accepted or asked for, else where its runner is by now.
     fn socket(&self) -> Option<PathBuf> {
         let accepted = self.this.handle.as_deref().map(PathBuf::from);
-        accepted.or_else(|| self.sockets.path(self.runner()))
+        accepted.or_else(|| self.asked_at.clone()).or_else(|| self.sockets.path(self.runner()))
     }
 
     fn runner(&self) -> &str {

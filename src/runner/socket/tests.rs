@@ -124,15 +124,31 @@ async fn an_attempt_is_accepted_followed_ended_and_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_runner_of_another_version_starts_nothing_and_says_so() {
+async fn a_runner_of_another_version_is_tried_again_as_one_of_the_two_is_about_to_be_updated() {
     let mut bench = Bench::new();
     bench.start();
     let (stream, _) = bench.listener.accept().await.unwrap();
     stream.writable().await.unwrap();
     stream.try_write(b"{\"version\":2}\n").unwrap();
-    let ended = bench.ended().await;
-    let reason = reason(&ended);
-    assert!(reason.contains("runner box at /") && reason.contains("speaks version 2"), "{reason}");
+    let mut instance = bench.connection().await.started().await;
+    instance.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    assert_eq!(bench.ended().await.outcome, Outcome::Complete);
+}
+
+#[tokio::test]
+async fn an_attempt_is_looked_for_where_it_was_asked_for_whatever_is_configured_since() {
+    let mut bench = Bench::new();
+    bench.start();
+    let mut instance = bench.connection().await;
+    instance.incoming.request().await.unwrap();
+    // Nobody there knows of it, and would say that it is gone.
+    bench.sockets.set_paths(BTreeMap::from([("box".into(), bench.dir.path().join("elsewhere"))]));
+    drop(instance);
+    let mut again = bench.connection().await;
+    assert_eq!(again.attached().await.attempt, 1);
+    again.outgoing.reply(&Reply::Accepted).await.unwrap();
+    again.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    assert_eq!(bench.ended().await.outcome, Outcome::Complete);
 }
 
 #[tokio::test]

@@ -88,6 +88,28 @@ async fn a_secret_that_is_printed_is_redacted_wherever_the_output_goes() {
 }
 
 #[tokio::test]
+async fn a_secret_in_what_a_build_says_of_itself_is_redacted_too() {
+    let mut bench = Bench::new();
+    let files = TempDir::new().unwrap();
+    let venue = venue(&files, &[("npm", "hunter2")], None);
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let says = |text: &str| {
+        let mut spec = script(&format!("printf '%s' '{text}' > $BASEWATCH_RESULT_FILE"));
+        spec.venue = Some(venue.clone());
+        spec
+    };
+    let image = format!("{{\"images\":[{{\"reference\":\"host/hunter2:1\",\"digest\":\"{digest}\"}}]}}");
+    let ended = bench.run(&says(&image)).await;
+    assert_eq!(*ended.images[0].reference, *"host/<redacted>:1");
+    bench.run(&says("{\"images\":\"hunter2\"}")).await;
+    let log = bench.log();
+    assert!(
+        log.contains("warning: result file") && log.contains("<redacted>") && !log.contains("hunter2"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn a_secret_that_cannot_be_read_is_named_and_nothing_is_run() {
     let mut bench = Bench::new();
     let files = TempDir::new().unwrap();

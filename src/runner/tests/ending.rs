@@ -4,7 +4,8 @@ use super::*;
 use crate::controller::Failure;
 
 /// Prints `up`, then lives until something ends it.
-const WAITS: &str = "echo up; while :; do sleep 1000; done";
+/// A shell that waits in the foreground for a child it has just started hears a signal only when that ends.
+const WAITS: &str = "echo up; while :; do sleep 1000 & wait $!; done";
 
 #[tokio::test]
 async fn exit_codes_and_signals_become_outcomes() {

@@ -45,11 +45,7 @@ impl Fields {
 
     /// A list of texts.
     pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
-        let items = match self.take(key) {
-            None => return Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(value) => return self.mistyped(key, &value, "a list").unwrap_or_default(),
-        };
+        let items = self.list(key);
         let mut all = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let key = format!("{key}[{index}]");
@@ -113,11 +109,7 @@ impl Fields {
 
     /// Each object of a list.
     pub(super) fn each<T>(&mut self, key: &str, mut read: impl FnMut(&mut Self) -> Option<T>) -> Vec<T> {
-        let items = match self.take(key) {
-            None => return Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(value) => return self.mistyped(key, &value, "a list").unwrap_or_default(),
-        };
+        let items = self.list(key);
         let mut all = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let key = format!("{key}[{index}]");
@@ -128,6 +120,14 @@ impl Fields {
             }
         }
         all
+    }
+
+    fn list(&mut self, key: &str) -> Vec<Value> {
+        match self.take(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(value) => self.mistyped(key, &value, "a list").unwrap_or_default(),
+        }
     }
 
     /// Whether the field is there, whatever is in it.

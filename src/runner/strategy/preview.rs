@@ -62,9 +62,8 @@ pub(super) fn steps_by(spec: &BuildSpec, installed: Tool) -> Vec<String> {
 fn image(container: &Container<'_>, steps: &mut Vec<Step>) {
     let spec = container.spec;
     let extractions = images::all(&spec.image_sources);
-    let is_copy = !extractions.is_empty();
     let own = context_dir(spec, Path::new("")).to_string_lossy().into_owned();
-    let context = if is_copy && spec.source.as_ref().is_some_and(|source| source.directory.is_some()) {
+    let context = if spec.source.as_ref().is_some_and(|source| source.directory.is_some()) {
         steps.push(images::copy(&own, SOURCE));
         SOURCE.to_owned()
     } else {

@@ -124,3 +124,26 @@ fn a_directory_is_built_as_it_is_and_its_ignore_file_holds() {
     assert_eq!(contents(&directory), before);
     daemon.stop();
 }
+
+#[test]
+fn a_dockerfile_that_writes_to_its_context_changes_no_directory() {
+    let workshop = Workshop::new();
+    workshop.make("default/base:1", "", &[]);
+    let directory = workshop.directory("site");
+    fs::create_dir(directory.join("sub")).unwrap();
+    let dockerfile =
+        "FROM base\nRUN --mount=type=bind,target=/src,rw echo changed > /src/kept && cp /src/kept /made\n";
+    fs::write(directory.join("Dockerfile.beside"), dockerfile).unwrap();
+    fs::write(directory.join("sub/kept"), "kept").unwrap();
+    let before = contents(&directory);
+    let rest = format!(
+        "source = {{ directory = {directory:?}, context_dir = \"sub\" }}\noutput = {{ to = \"HOST/team/site:1\" }}"
+    );
+    workshop.configure(&app("Docker", "dockerfile_path = \"../Dockerfile.beside\"", &rest));
+    let daemon = workshop.start();
+    let shown = workshop.complete(&daemon, "app-1");
+    let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());
+    assert_eq!(workshop.file(&pinned, "/made"), "changed\n");
+    assert_eq!(contents(&directory), before);
+    daemon.stop();
+}

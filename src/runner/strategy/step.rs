@@ -7,27 +7,54 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::text::{harmless, quoted};
 
-/// A command: what is printed is what is run.
+/// A command: what is printed is what is run, but for values that may be private.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     program: String,
-    arguments: Vec<String>,
+    arguments: Vec<Word>,
     environment: Vec<(&'static str, String)>,
+}
+
+/// An argument of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    text: String,
+    /// What is told of it in its place.
+    shown: Option<String>,
+}
+
+impl Word {
+    fn shown(&self) -> String {
+        self.shown.clone().unwrap_or_else(|| quoted(&self.text))
+    }
+}
+
+impl From<String> for Word {
+    fn from(text: String) -> Self {
+        Self { text, shown: None }
+    }
 }
 
 impl Step {
     pub(super) fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        let arguments = arguments.into_iter().map(|word| word.to_owned().into()).collect();
         Self { program: program.to_owned(), arguments, environment: Vec::new() }
     }
 
     pub(super) fn arg(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
+        self.arguments.push(argument.into().into());
+        self
+    }
+
+    /// Adds an argument whose value is nobody's business: it is told as `prefix` and three dots.
+    pub(super) fn private_arg(mut self, prefix: &str, value: &str) -> Self {
+        let shown = Some(format!("{}…", quoted(prefix)));
+        self.arguments.push(Word { text: format!("{prefix}{value}"), shown });
         self
     }
 
     pub(super) fn args(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
-        self.arguments.extend(arguments);
+        self.arguments.extend(arguments.into_iter().map(Word::from));
         self
     }
 
@@ -37,16 +64,16 @@ impl Step {
         self
     }
 
-    /// As a shell would take it.
+    /// As a shell would take it, once what is private stands in it.
     pub(super) fn shown(&self) -> String {
         let environment = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let words = std::iter::once(&self.program).chain(&self.arguments).map(|word| quoted(word));
+        let words = std::iter::once(quoted(&self.program)).chain(self.arguments.iter().map(Word::shown));
         harmless(&environment.chain(words).collect::<Vec<_>>().join(" "))
     }
 
     /// The program and what it is to do, for a message.
     pub(super) fn name(&self) -> String {
-        let mut verbs = self.arguments.iter();
+        let mut verbs = self.arguments.iter().map(|word| &word.text);
         let mut verb = verbs.next();
         if verb.is_some_and(|word| word == "-C") {
             verb = verbs.nth(1);
@@ -73,7 +100,7 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null());
+        command.args(self.arguments.iter().map(|word| &word.text)).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.program == "git" {
             // Nobody is there to type a password: better an error than a wait for one.

@@ -116,6 +116,8 @@ fn a_directory_is_built_as_it_is_and_its_ignore_file_holds() {
     let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());
     assert_eq!(workshop.file(&pinned, "/aliased"), "t\n");
     assert_eq!(workshop.file(&pinned, "/word"), "said so\n");
+    let steps = workshop.log("app-1").lines().filter(|line| line.starts_with("+ ")).collect::<String>();
+    assert!(steps.contains(" --build-arg=WORD=… ") && !steps.contains("said so"), "{steps}");
     assert_eq!(workshop.file(&pinned, "/context/from/tools/bin/tool"), "t\n");
     assert_eq!(workshop.file(&pinned, "/context/flat/tool"), "t\n");
     assert_eq!(workshop.file(&pinned, "/context/file"), "f\n");

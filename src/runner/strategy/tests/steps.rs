@@ -40,7 +40,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
         Some(Box::new(Venue { secrets: vec![("npm".into(), Path::new("/s").into())], ..Venue::default() }));
     let rest = format!(
         "{LABELS} '--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm' --tag=r.test/app:latest --no-cache \
-         --target=final '--build-arg=WORD=it'\\''s' work/source/sub"
+         --target=final --build-arg=WORD=… work/source/sub"
     );
     for tool in [Tool::Buildah, Tool::Podman] {
         let program = format!("CONTAINERS_REGISTRIES_CONF=work/registries.conf {}", tool.as_str());

@@ -21,15 +21,18 @@ pub(super) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// The image that is built: where it goes, or a name of its own on this machine.
-    pub(super) fn tag(&self) -> Result<String, StrategyError> {
-        let Some(output) = self.spec.output.as_deref() else {
-            let config = &self.spec.build.config;
-            let number = self.spec.build.number;
-            return Ok(format!("localhost/basewatch/{}/{}:{number}", config.namespace(), config.name()));
-        };
+    /// What the image is called while it is built: a name that no other build has, so that none pushes another's image.
+    pub(super) fn own_name(&self) -> String {
+        let config = &self.spec.build.config;
+        let number = self.spec.build.number;
+        format!("localhost/basewatch/{}/{}:{number}", config.namespace(), config.name())
+    }
+
+    /// Where the image goes, or what it is called here if it is not pushed.
+    pub(super) fn output(&self) -> Result<Option<String>, StrategyError> {
+        let Some(output) = self.spec.output.as_deref() else { return Ok(None) };
         match output.parse::<TagRef>() {
-            Ok(tag) if !tag.is_pinned() => Ok(tag.as_str().to_owned()),
+            Ok(tag) if !tag.is_pinned() => Ok(Some(tag.as_str().to_owned())),
             Ok(_) | Err(_) => Err(StrategyError::BadOutput(output.to_owned())),
         }
     }
@@ -80,10 +83,10 @@ impl<'a> Container<'a> {
         self.step(["pull"]).args(always).arg(image)
     }
 
-    /// The image of the build before: as it is where it was pushed, or as it is here.
-    pub(super) fn pull_previous(&self, tag: &str) -> Step {
+    /// Gets the image of the build before, from where it was pushed.
+    pub(super) fn pull_previous(&self, output: &str) -> Step {
         let always = (self.pushes() && self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
-        self.step(["pull"]).args(always).arg(tag)
+        self.client(["pull"]).args(always).arg(output)
     }
 
     /// Describes an image that is there, as JSON.
@@ -94,19 +97,36 @@ impl<'a> Container<'a> {
         }
     }
 
-    pub(super) fn push(&self, tag: &str) -> Step {
+    /// Gives the image another name.
+    pub(super) fn tag(&self, name: &str, other: &str) -> Step {
+        self.client(["tag"]).args([name, other].map(str::to_owned))
+    }
+
+    /// Pushes the image `own` to `output`; docker pushes what is called so.
+    pub(super) fn push(&self, own: &str, output: &str) -> Vec<Step> {
         match self.tool {
-            Tool::Buildah | Tool::Podman => self.step(["push", "--digestfile", DIGEST]).arg(tag),
-            Tool::Docker | Tool::S2i => Step::new(Tool::Docker.as_str(), ["push"]).arg(tag),
+            Tool::Buildah | Tool::Podman => {
+                let push = self.step(["push", "--digestfile", DIGEST]).arg(own);
+                vec![push.arg(format!("docker://{output}"))]
+            }
+            Tool::Docker | Tool::S2i => vec![self.tag(own, output), self.client(["push"]).arg(output)],
         }
     }
 
-    /// Asks docker for the digest of what it pushed.
-    pub(super) fn pushed(&self, tag: &str) -> Option<Step> {
+    /// Asks docker for the digest of what it pushed: of the build's own image, whatever is called as the output by now.
+    pub(super) fn pushed(&self, own: &str) -> Option<Step> {
         let inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}"];
         match self.tool {
             Tool::Buildah | Tool::Podman => None,
-            Tool::Docker | Tool::S2i => Some(Step::new(Tool::Docker.as_str(), inspect).arg(tag)),
+            Tool::Docker | Tool::S2i => Some(self.client(inspect).arg(own)),
+        }
+    }
+
+    /// A command of whatever keeps the images: s2i's are docker's.
+    fn client<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Step {
+        match self.tool {
+            Tool::Buildah | Tool::Podman | Tool::Docker => self.step(arguments),
+            Tool::S2i => Step::new(Tool::Docker.as_str(), arguments),
         }
     }
 

@@ -28,7 +28,7 @@ impl Driver {
     pub(super) fn docker(&mut self, context: &Context) -> Result<(), StrategyError> {
         let secrets = secrets_dir();
         let container = self.container(secrets.as_deref())?;
-        let tag = container.tag()?;
+        let (own, output) = (container.own_name(), container.output()?);
         self.extract(&container, context)?;
         let (name, path) = self.dockerfile(context)?;
         let wrong = |source| StrategyError::Dockerfile { path: name.clone(), source };
@@ -44,8 +44,8 @@ impl Driver {
         if let Some(ignore) = &ignore {
             write(docker::IGNORE, dockerfile::read(ignore).map_err(wrong)?)?;
         }
-        run(&docker::build(&container, &tag, ignore.is_some(), &context.path))?;
-        let made = pushed(&container, &tag)?;
+        run(&docker::build(&container, &own, ignore.is_some(), &context.path))?;
+        let made = delivered(&container, &own, output.as_deref())?;
         self.made(made)
     }
 
@@ -53,16 +53,20 @@ impl Driver {
     pub(super) fn builder(&mut self, context: &Context) -> Result<(), StrategyError> {
         let secrets = secrets_dir();
         let container = self.container(secrets.as_deref())?;
-        let tag = container.tag()?;
+        let (own, output) = (container.own_name(), container.output()?);
         let builder = self.spec.base_image.as_ref().ok_or(StrategyError::NoBuilder)?.reference.to_string();
         self.extract(&container, context)?;
         if container.tool == Tool::S2i {
             write(s2i::ENVIRONMENT, s2i::environment_file(&self.environment(&[])?)?)?;
-            run(&s2i::by_s2i(&container, &builder, &tag, &context.path))?;
+            // S2i looks for it under the name of what it makes.
+            if let Some(previous) = previous(&container, output.as_deref())? {
+                run(&container.tag(previous, &own))?;
+            }
+            run(&s2i::by_s2i(&container, &builder, &own, &context.path))?;
         } else {
-            self.assemble(&container, &builder, &tag, context)?;
+            self.assemble(&container, &builder, &own, output.as_deref(), context)?;
         }
-        let made = pushed(&container, &tag)?;
+        let made = delivered(&container, &own, output.as_deref())?;
         self.made(made)
     }
 
@@ -71,7 +75,8 @@ impl Driver {
         &self,
         container: &Container<'_>,
         builder: &str,
-        tag: &str,
+        own_name: &str,
+        output: Option<&str>,
         context: &Context,
     ) -> Result<(), StrategyError> {
         let own = own_scripts(context)?;
@@ -82,12 +87,7 @@ impl Driver {
             image: builder.to_owned(),
             source,
         })?;
-        let incremental = container.options().is_some_and(|options| options.incremental);
-        let previous = incremental && try_run(&container.pull_previous(tag))?.is_none();
-        if incremental && !previous {
-            say("# there is no image of an earlier build: nothing of it is used again");
-        }
-        let previous = previous.then_some(tag);
+        let previous = previous(container, output)?;
         let text = Assembly { builder, image: &image, own, previous }.text()?;
         let of_source = read_optional(context, ".s2i/environment")?.unwrap_or_default();
         let env = self.environment(&s2i::parse_environment(&of_source, ".s2i/environment")?)?;
@@ -96,7 +96,7 @@ impl Driver {
         write(CONTAINERFILE, dockerfile::rewrite(text.as_bytes(), &changes).map_err(wrong)?.text)?;
         let ignored = read_optional(context, ".s2iignore")?.unwrap_or_default();
         write(containerfile::IGNORE, containerfile::ignore(&ignored, own))?;
-        run(&s2i::by_containerfile(container, tag, &context.path))
+        run(&s2i::by_containerfile(container, own_name, &context.path))
     }
 
     /// What the image is told, the strategy's own last but for what only the build knows.
@@ -156,24 +156,49 @@ impl Driver {
     }
 }
 
-/// Pushes the image, if it is to be, and answers with what its registry calls it.
-fn pushed(container: &Container<'_>, tag: &str) -> Result<Option<BuiltImage>, StrategyError> {
-    if !container.pushes() {
+/// The image of the build before, if there is one and it is wanted.
+fn previous<'a>(
+    container: &Container<'_>,
+    output: Option<&'a str>,
+) -> Result<Option<&'a str>, StrategyError> {
+    if !container.options().is_some_and(|options| options.incremental) {
         return Ok(None);
     }
-    run(&container.push(tag))?;
-    let found = match container.pushed(tag) {
+    if let Some(output) = output
+        && try_run(&container.pull_previous(output))?.is_none()
+    {
+        return Ok(Some(output));
+    }
+    say("# there is no image of an earlier build: nothing of it is used again");
+    Ok(None)
+}
+
+/// Pushes the image, if it is to be, and answers with what its registry calls it.
+fn delivered(
+    container: &Container<'_>,
+    own: &str,
+    output: Option<&str>,
+) -> Result<Option<BuiltImage>, StrategyError> {
+    let Some(output) = output else { return Ok(None) };
+    if !container.pushes() {
+        run(&container.tag(own, output))?;
+        return Ok(None);
+    }
+    for step in container.push(own, output) {
+        run(&step)?;
+    }
+    let found = match container.pushed(own) {
         None => fs::read_to_string(DIGEST).map_err(StrategyError::file("read", DIGEST))?,
         Some(step) => {
             let told = ask(&step)?;
-            digest_of(tag, &told).unwrap_or_else(|| String::from_utf8_lossy(&told).trim().to_owned())
+            digest_of(output, &told).unwrap_or_else(|| String::from_utf8_lossy(&told).trim().to_owned())
         }
     };
     match found.trim().parse() {
-        Ok(digest) => Ok(Some(BuiltImage { reference: tag.into(), digest })),
+        Ok(digest) => Ok(Some(BuiltImage { reference: output.into(), digest })),
         Err(_) => {
             let tool = container.tool.as_str();
-            Err(StrategyError::NoDigest { tool, output: tag.to_owned(), found })
+            Err(StrategyError::NoDigest { tool, output: output.to_owned(), found })
         }
     }
 }

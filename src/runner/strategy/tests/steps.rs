@@ -14,6 +14,9 @@ const CHECKOUT: [&str; 5] = [
     "git -C work/source submodule update --init --recursive",
 ];
 
+/// What the image is called while it is built.
+const OWN: &str = "localhost/basewatch/default/app:7";
+
 /// The steps after the checkout, the long digest shortened.
 fn after_checkout(spec: &BuildSpec, tool: Tool) -> Vec<String> {
     let mut steps = steps_by(spec, tool);
@@ -39,7 +42,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
     spec.venue =
         Some(Box::new(Venue { secrets: vec![("npm".into(), Path::new("/s").into())], ..Venue::default() }));
     let rest = format!(
-        "{LABELS} '--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm' --tag=r.test/app:latest --no-cache \
+        "{LABELS} '--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm' --tag={OWN} --no-cache \
          --target=final --build-arg=WORD=… work/source/sub"
     );
     for tool in [Tool::Buildah, Tool::Podman] {
@@ -48,7 +51,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
             after_checkout(&spec, tool),
             [
                 format!("{program} build --file=work/Dockerfile --pull-always {rest}"),
-                format!("{program} push --digestfile work/digest r.test/app:latest"),
+                format!("{program} push --digestfile work/digest {OWN} docker://r.test/app:latest"),
             ]
         );
     }
@@ -56,8 +59,9 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
         after_checkout(&spec, Tool::Docker),
         [
             format!("DOCKER_BUILDKIT=1 docker build --file=work/Dockerfile --pull {rest}"),
+            format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
-            "docker image inspect --format '{{json .RepoDigests}}' r.test/app:latest".to_owned(),
+            format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
         ]
     );
 }
@@ -69,12 +73,15 @@ fn without_an_output_or_a_push_the_image_stays_here() {
     let steps = after_checkout(&spec, Tool::Buildah);
     assert_eq!(
         steps,
-        [format!("buildah build --file=work/Dockerfile {LABELS} --tag=r.test/app:latest work/source/sub")]
+        [
+            format!("buildah build --file=work/Dockerfile {LABELS} --tag={OWN} work/source/sub"),
+            format!("buildah tag {OWN} r.test/app:latest"),
+        ]
     );
     spec.options = None;
     spec.output = None;
     let steps = after_checkout(&spec, Tool::Buildah);
-    assert!(steps.len() == 1 && steps[0].contains("--tag=localhost/basewatch/default/app:7"), "{steps:?}");
+    assert!(steps.len() == 1 && steps[0].contains(OWN), "{steps:?}");
 }
 
 #[test]
@@ -84,12 +91,15 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
     assert_eq!(
         after_checkout(&spec, Tool::S2i),
         [
+            "docker pull r.test/app:latest".to_owned(),
+            format!("docker tag r.test/app:latest {OWN}"),
             format!(
                 "s2i build --copy --environment-file=work/environment --incremental {LABELS} \
-                 work/source/sub r.test/base@sha256:a r.test/app:latest"
+                 work/source/sub r.test/base@sha256:a {OWN}"
             ),
+            format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
-            "docker image inspect --format '{{json .RepoDigests}}' r.test/app:latest".to_owned(),
+            format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
         ]
     );
     assert_eq!(
@@ -100,9 +110,9 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
             "podman pull r.test/app:latest".to_owned(),
             format!(
                 "podman build --file=work/Containerfile --ignorefile=work/Containerfile.dockerignore {LABELS} \
-                 --tag=r.test/app:latest work/source/sub"
+                 --tag={OWN} work/source/sub"
             ),
-            "podman push --digestfile work/digest r.test/app:latest".to_owned(),
+            format!("podman push --digestfile work/digest {OWN} docker://r.test/app:latest"),
         ]
     );
 }

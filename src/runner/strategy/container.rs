@@ -11,6 +11,9 @@ use super::step::Step;
 /// Where the tool writes the digest of what it pushed.
 pub(super) const DIGEST: &str = "work/digest";
 
+/// What tells a client of docker to build with BuildKit.
+const BUILD_KIT: &str = "DOCKER_BUILDKIT";
+
 /// A build of an image by a tool.
 #[derive(Debug, Clone)]
 pub(super) struct Container<'a> {
@@ -71,10 +74,17 @@ impl<'a> Container<'a> {
         self.with_secrets(step.args(labels))
     }
 
-    /// Takes files of an image out of it, into a directory.
-    pub(super) fn extract(&self, file: &str, context: &str, to: &str) -> Step {
-        let step = self.step(["build"]).arg(format!("--file={file}"));
-        self.build_kit(step.arg(format!("--output=type=local,dest={to}"))).arg(context)
+    /// Takes files of an image out of it, into a directory. Buildah and podman keep an image of them besides: it has the
+    /// name `own`, so that it can be removed.
+    pub(super) fn extract(&self, own: &str, file: &str, context: &str, to: &str) -> Vec<Step> {
+        let step = self.client(["build"]).arg(format!("--file={file}"));
+        let step = step.arg(format!("--output=type=local,dest={to}"));
+        match self.tool {
+            Tool::Buildah | Tool::Podman => {
+                vec![step.arg(format!("--tag={own}")).arg(context), self.remove(own)]
+            }
+            Tool::Docker | Tool::S2i => vec![step.env(BUILD_KIT, "1").arg(context)],
+        }
     }
 
     pub(super) fn pull(&self, image: &str) -> Step {
@@ -100,6 +110,11 @@ impl<'a> Container<'a> {
     /// Gives the image another name.
     pub(super) fn tag(&self, name: &str, other: &str) -> Step {
         self.client(["tag"]).args([name, other].map(str::to_owned))
+    }
+
+    /// Takes a name from an image, and removes an image that has no other.
+    pub(super) fn remove(&self, name: &str) -> Step {
+        self.client(["rmi"]).arg(name)
     }
 
     /// Pushes the image `own` to `output`; docker pushes what is called so.
@@ -143,7 +158,7 @@ impl<'a> Container<'a> {
 
     /// Old clients of docker build without BuildKit unless told, and only that knows secrets and outputs.
     fn build_kit(&self, step: Step) -> Step {
-        if self.tool == Tool::Docker { step.env("DOCKER_BUILDKIT", "1") } else { step }
+        if self.tool == Tool::Docker { step.env(BUILD_KIT, "1") } else { step }
     }
 }
 

@@ -70,7 +70,7 @@ fn image(container: &Container<'_>, steps: &mut Vec<Step>) {
         directory
     };
     for extraction in extractions {
-        steps.push(extraction.extract(container));
+        steps.extend(extraction.extract(container));
         for (from, path) in extraction.copies() {
             steps.push(images::copy(&from, &format!("{context}/{}", path.destination_dir)));
         }
@@ -83,8 +83,9 @@ fn image(container: &Container<'_>, steps: &mut Vec<Step>) {
         Some(output) if container.pushes() => {
             steps.extend(container.push(&own, &output));
             steps.extend(container.pushed(&own));
+            steps.push(container.remove(&own));
         }
-        Some(output) => steps.push(container.tag(&own, &output)),
+        Some(output) => steps.extend([container.tag(&own, &output), container.remove(&own)]),
         None => {}
     }
 }

@@ -124,6 +124,11 @@ fn a_directory_is_built_as_it_is_and_its_ignore_file_holds() {
     assert_eq!(workshop.file(&pinned, "/context/kept"), "kept");
     assert!(!workshop.has(&pinned, "/context/hidden"));
     assert_eq!(contents(&directory), before);
+    let bases =
+        ["base:<none>", "tools:<none>"].map(|name| format!("{}/default/{name}", workshop.registry.host()));
+    let mut left = workshop.images();
+    left.sort();
+    assert_eq!(left, bases, "what was built is where it was pushed");
     daemon.stop();
 }
 

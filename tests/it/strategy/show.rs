@@ -35,6 +35,7 @@ fn a_dry_run_tells_the_steps_and_runs_none() {
                  --tag={own} --target=final work/source/sub"
             ),
             &format!("{conf} buildah push --digestfile work/digest {own} docker://{host}/team/app:latest"),
+            &format!("{conf} buildah rmi {own}"),
         ]
     );
     assert!(!workshop.home.state().join("builds/default/app-2").exists());

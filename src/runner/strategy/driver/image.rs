@@ -125,7 +125,9 @@ impl Driver {
         for extraction in images::all(&self.spec.image_sources) {
             fs::create_dir_all(NOTHING).map_err(StrategyError::file("make the directory", NOTHING))?;
             write(&extraction.file(), extraction.text())?;
-            run(&extraction.extract(container))?;
+            for step in extraction.extract(container) {
+                run(&step)?;
+            }
             for (from, path) in extraction.copies() {
                 let to = context.make_dir("destination_dir", &path.destination_dir)?;
                 run(&copy(&from, &to.to_string_lossy()))?;
@@ -173,17 +175,27 @@ fn previous<'a>(
     Ok(None)
 }
 
-/// Pushes the image, if it is to be, and answers with what its registry calls it.
+/// Pushes the image, if it is to be, and answers with what its registry calls it. Where it goes somewhere, nothing of it
+/// stays under the build's own name: the store of images would grow with each build.
 fn delivered(
     container: &Container<'_>,
     own: &str,
     output: Option<&str>,
 ) -> Result<Option<BuiltImage>, StrategyError> {
     let Some(output) = output else { return Ok(None) };
-    if !container.pushes() {
-        run(&container.tag(own, output))?;
-        return Ok(None);
+    let delivered = match container.pushes() {
+        true => pushed(container, own, output).map(Some),
+        false => run(&container.tag(own, output)).map(|()| None),
+    };
+    // What is left costs space, and no build.
+    match try_run(&container.remove(own)) {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => say(&format!("# {own} stays on this machine: {error}")),
     }
+    delivered
+}
+
+fn pushed(container: &Container<'_>, own: &str, output: &str) -> Result<BuiltImage, StrategyError> {
     for step in container.push(own, output) {
         run(&step)?;
     }
@@ -195,7 +207,7 @@ fn delivered(
         }
     };
     match found.trim().parse() {
-        Ok(digest) => Ok(Some(BuiltImage { reference: output.into(), digest })),
+        Ok(digest) => Ok(BuiltImage { reference: output.into(), digest }),
         Err(_) => {
             let tool = container.tool.as_str();
             Err(StrategyError::NoDigest { tool, output: output.to_owned(), found })

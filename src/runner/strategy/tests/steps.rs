@@ -52,6 +52,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
             [
                 format!("{program} build --file=work/Dockerfile --pull-always {rest}"),
                 format!("{program} push --digestfile work/digest {OWN} docker://r.test/app:latest"),
+                format!("{program} rmi {OWN}"),
             ]
         );
     }
@@ -62,6 +63,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
             format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
             format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
+            format!("docker rmi {OWN}"),
         ]
     );
 }
@@ -76,6 +78,7 @@ fn without_an_output_or_a_push_the_image_stays_here() {
         [
             format!("buildah build --file=work/Dockerfile {LABELS} --tag={OWN} work/source/sub"),
             format!("buildah tag {OWN} r.test/app:latest"),
+            format!("buildah rmi {OWN}"),
         ]
     );
     spec.options = None;
@@ -100,6 +103,7 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
             format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
             format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
+            format!("docker rmi {OWN}"),
         ]
     );
     assert_eq!(
@@ -113,6 +117,7 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
                  --tag={OWN} work/source/sub"
             ),
             format!("podman push --digestfile work/digest {OWN} docker://r.test/app:latest"),
+            format!("podman rmi {OWN}"),
         ]
     );
 }
@@ -137,6 +142,10 @@ fn files_of_other_images_go_into_a_copy_of_a_directory() {
         ]
     );
     assert!(steps[3].ends_with(" work/source"), "{steps:?}");
+    let files = format!("{OWN}-files-1");
+    let steps = steps_by(&spec, Tool::Buildah);
+    assert!(steps[1].contains(&format!(" --tag={files} ")), "{steps:?}");
+    assert_eq!(steps[2], format!("buildah rmi {files}"));
     let text = super::super::images::all(&spec.image_sources)[0].text();
     let reference = &image("r.test/tools:1").reference;
     assert_eq!(text, format!("FROM scratch\nCOPY --from={reference} [\"/opt/x\",\"/0/x\"]\n"));

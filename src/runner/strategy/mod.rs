@@ -64,8 +64,8 @@ pub(super) fn is_driven(spec: &BuildSpec) -> bool {
 }
 
 /// Whether the driver makes an image of the source code, and does not only run a command in it.
-fn makes_image(spec: &BuildSpec) -> bool {
-    matches!(spec.strategy, StrategyKind::Docker | StrategyKind::Source)
+pub(super) fn makes_image(spec: &BuildSpec) -> bool {
+    is_driven(spec) && matches!(spec.strategy, StrategyKind::Docker | StrategyKind::Source)
 }
 
 /// Whether the build says where its source code is.

@@ -21,6 +21,8 @@ pub(super) struct Container<'a> {
     pub(super) tool: Tool,
     /// Where the secrets are, if there are any.
     pub(super) secrets_dir: Option<&'a str>,
+    /// Where the credentials are, if the build is given any.
+    pub(super) auth_dir: Option<&'a str>,
 }
 
 impl<'a> Container<'a> {

@@ -10,8 +10,9 @@ use super::{FOR_A_BUILDER, FOR_A_DOCKERFILE, docker, images, is_driven, s2i};
 use crate::controller::{BuildSpec, StrategyKind, Tool};
 use crate::runner::launch::find;
 
-/// What the secrets' directory is called while nobody knows where it is.
+/// What the directories of secrets and credentials are called while nobody knows where they are.
 const SECRETS_DIR: &str = "$BASEWATCH_SECRETS_DIR";
+const AUTH_DIR: &str = "$DOCKER_CONFIG";
 
 /// What a strategy may be built by where the configuration does not say, in the order of preference.
 #[must_use]
@@ -40,8 +41,8 @@ pub(super) fn steps_by(spec: &BuildSpec, installed: Tool) -> Vec<String> {
     if !is_driven(spec) {
         return Vec::new();
     }
-    let container =
-        Container { spec, tool: super::tool(spec).unwrap_or(installed), secrets_dir: Some(SECRETS_DIR) };
+    let tool = super::tool(spec).unwrap_or(installed);
+    let container = Container { spec, tool, secrets_dir: Some(SECRETS_DIR), auth_dir: Some(AUTH_DIR) };
     let mut steps = Vec::new();
     if let Some(checkout) = Checkout::of(spec) {
         steps.extend(checkout.init());

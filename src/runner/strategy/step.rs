@@ -53,6 +53,14 @@ impl Step {
         self
     }
 
+    /// Adds an argument that has the path of a directory in it. While that is known by a variable alone, a shell fills it in.
+    pub(super) fn arg_below(mut self, prefix: &str, dir: &str, rest: &str) -> Self {
+        let text = format!("{prefix}{dir}{rest}");
+        let shown = dir.starts_with('$').then(|| format!("\"{text}\""));
+        self.arguments.push(Word { text, shown });
+        self
+    }
+
     pub(super) fn args(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Word::from));
         self

@@ -26,8 +26,8 @@ const OF_S2I: &str = "the file of s2i";
 impl Driver {
     /// The Docker strategy.
     pub(super) fn docker(&mut self, context: &Context) -> Result<(), StrategyError> {
-        let secrets = secrets_dir();
-        let container = self.container(secrets.as_deref())?;
+        let (secrets, auth) = (dir("BASEWATCH_SECRETS_DIR"), dir("DOCKER_CONFIG"));
+        let container = self.container(secrets.as_deref(), auth.as_deref())?;
         let (own, output) = (container.own_name(), container.output()?);
         self.extract(&container, context)?;
         let (name, path) = self.dockerfile(context)?;
@@ -51,8 +51,8 @@ impl Driver {
 
     /// The Source strategy.
     pub(super) fn builder(&mut self, context: &Context) -> Result<(), StrategyError> {
-        let secrets = secrets_dir();
-        let container = self.container(secrets.as_deref())?;
+        let (secrets, auth) = (dir("BASEWATCH_SECRETS_DIR"), dir("DOCKER_CONFIG"));
+        let container = self.container(secrets.as_deref(), auth.as_deref())?;
         let (own, output) = (container.own_name(), container.output()?);
         let builder = self.spec.base_image.as_ref().ok_or(StrategyError::NoBuilder)?.reference.to_string();
         self.extract(&container, context)?;
@@ -106,14 +106,18 @@ impl Driver {
         Ok(s2i::merged(all))
     }
 
-    fn container<'a>(&'a self, secrets_dir: Option<&'a str>) -> Result<Container<'a>, StrategyError> {
+    fn container<'a>(
+        &'a self,
+        secrets_dir: Option<&'a str>,
+        auth_dir: Option<&'a str>,
+    ) -> Result<Container<'a>, StrategyError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let choices = choices(self.spec.strategy);
         let is_there = |tool: &&Tool| find(tool.as_str(), &path, Path::new(".")).is_some();
         let first = || choices.iter().find(is_there).copied();
         let names = || choices.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
         let tool = tool(&self.spec).or_else(first).ok_or_else(|| StrategyError::NoTool(names()))?;
-        let container = Container { spec: &self.spec, tool, secrets_dir };
+        let container = Container { spec: &self.spec, tool, secrets_dir, auth_dir };
         if registries::are_needed(&self.spec) {
             write_registries(&container)?;
         }
@@ -233,9 +237,9 @@ fn write_registries(container: &Container<'_>) -> Result<(), StrategyError> {
     write(registries::FILE, registries::with_insecure(&text, &path, registries::hosts(container.spec))?)
 }
 
-/// Where the runner put the secrets, if there are any.
-fn secrets_dir() -> Option<String> {
-    std::env::var("BASEWATCH_SECRETS_DIR").ok().filter(|dir| !dir.is_empty())
+/// Where the runner put secrets or credentials, if there are any.
+fn dir(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|dir| !dir.is_empty())
 }
 
 fn own_scripts(context: &Context) -> Result<OwnScripts, StrategyError> {

@@ -123,6 +123,16 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
 }
 
 #[test]
+fn s2i_is_told_where_the_credentials_are() {
+    let mut spec = spec(StrategyKind::Source);
+    let auth_file = Some(Path::new("/etc/auth.json").into());
+    spec.venue = Some(Box::new(Venue { auth_file, ..Venue::default() }));
+    let steps = after_checkout(&spec, Tool::S2i);
+    let start = "s2i build --copy --environment-file=work/environment \"--dockercfg-path=$DOCKER_CONFIG/config.json\" ";
+    assert!(steps[0].starts_with(start), "{steps:?}");
+}
+
+#[test]
 fn files_of_other_images_go_into_a_copy_of_a_directory() {
     let mut spec = spec(StrategyKind::Docker);
     let source = spec.source.as_mut().unwrap();

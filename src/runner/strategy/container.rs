@@ -149,13 +149,12 @@ impl<'a> Container<'a> {
 
     /// What is at hand while the image is built, and not in it.
     fn with_secrets(&self, step: Step) -> Step {
-        let secrets = self.spec.venue.iter().flat_map(|venue| &venue.secrets);
-        let secret = |dir: &str, name: &str| format!("--secret=id={name},src={dir}/{name}");
-        let secrets: Vec<String> = self
-            .secrets_dir
-            .map(|dir| secrets.map(|(name, _)| secret(dir, name)).collect())
-            .unwrap_or_default();
-        if secrets.is_empty() { step } else { self.build_kit(step.args(secrets)) }
+        let Some(dir) = self.secrets_dir else { return step };
+        let mut secrets = self.spec.venue.iter().flat_map(|venue| &venue.secrets).peekable();
+        let step = if secrets.peek().is_some() { self.build_kit(step) } else { step };
+        secrets.fold(step, |step, (name, _)| {
+            step.arg_below(&format!("--secret=id={name},src="), dir, &format!("/{name}"))
+        })
     }
 
     /// Old clients of docker build without BuildKit unless told, and only that knows secrets and outputs.

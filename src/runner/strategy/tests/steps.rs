@@ -42,7 +42,7 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
     spec.venue =
         Some(Box::new(Venue { secrets: vec![("npm".into(), Path::new("/s").into())], ..Venue::default() }));
     let rest = format!(
-        "{LABELS} '--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm' --tag={OWN} --no-cache \
+        "{LABELS} \"--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm\" --tag={OWN} --no-cache \
          --target=final --build-arg=WORD=… work/source/sub"
     );
     for tool in [Tool::Buildah, Tool::Podman] {

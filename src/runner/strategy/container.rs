@@ -95,9 +95,12 @@ impl<'a> Container<'a> {
         self.step(["pull"]).args(always).arg(image)
     }
 
-    /// Gets the image of the build before, from where it was pushed.
-    pub(super) fn pull_previous(&self, output: &str) -> Step {
-        let always = (self.pushes() && self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
+    /// Gets the image of the build before: from where it was pushed, or as it is here if nothing is.
+    pub(super) fn get_previous(&self, output: &str) -> Step {
+        if !self.pushes() {
+            return self.inspect(output);
+        }
+        let always = (self.tool == Tool::Buildah).then(|| "--policy=always".to_owned());
         self.client(["pull"]).args(always).arg(output)
     }
 
@@ -105,7 +108,7 @@ impl<'a> Container<'a> {
     pub(super) fn inspect(&self, image: &str) -> Step {
         match self.tool {
             Tool::Buildah => self.step(["inspect", "--type", "image"]).arg(image),
-            Tool::Podman | Tool::Docker | Tool::S2i => self.step(["image", "inspect"]).arg(image),
+            Tool::Podman | Tool::Docker | Tool::S2i => self.client(["image", "inspect"]).arg(image),
         }
     }
 

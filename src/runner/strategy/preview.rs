@@ -99,13 +99,13 @@ fn made(container: &Container<'_>, own: &str, output: Option<&str>, context: &st
     match (container.spec.strategy, container.tool) {
         (StrategyKind::Source, Tool::S2i) => {
             if let Some(previous) = previous {
-                steps.extend([container.pull_previous(previous), container.tag(previous, own)]);
+                steps.extend([container.get_previous(previous), container.tag(previous, own)]);
             }
             steps.push(s2i::by_s2i(container, builder, own, context));
         }
         (StrategyKind::Source, Tool::Buildah | Tool::Podman | Tool::Docker) => {
             steps.extend([container.pull(builder), container.inspect(builder)]);
-            steps.extend(previous.map(|previous| container.pull_previous(previous)));
+            steps.extend(previous.map(|previous| container.get_previous(previous)));
             steps.push(s2i::by_containerfile(container, own, context));
         }
         (StrategyKind::Docker | StrategyKind::Custom | StrategyKind::Command, _) => {

@@ -11,7 +11,7 @@ use super::super::error::StrategyError;
 use super::super::images::{self, NOTHING, copy};
 use super::super::place::Context;
 use super::super::{choices, registries, s2i, tool, variables};
-use super::{Driver, ask, run, say, try_run, write};
+use super::{Driver, ask, run, say, try_ask, try_run, write};
 use crate::controller::{BuiltImage, Tool};
 use crate::dockerfile::{self, Changes};
 use crate::runner::launch::find;
@@ -170,10 +170,13 @@ fn previous<'a>(
     if !container.options().is_some_and(|options| options.incremental) {
         return Ok(None);
     }
-    if let Some(output) = output
-        && try_run(&container.pull_previous(output))?.is_none()
-    {
-        return Ok(Some(output));
+    if let Some(output) = output {
+        let get = container.get_previous(output);
+        // What describes it here says more than anybody wants to read.
+        let failed = if container.pushes() { try_run(&get)?.is_some() } else { try_ask(&get)?.is_err() };
+        if !failed {
+            return Ok(Some(output));
+        }
     }
     say("# there is no image of an earlier build: nothing of it is used again");
     Ok(None)

@@ -123,6 +123,22 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
 }
 
 #[test]
+fn the_image_before_is_looked_for_here_if_none_is_pushed() {
+    let mut spec = spec(StrategyKind::Source);
+    *options(&mut spec) = StrategyOptions { incremental: true, no_push: true, ..StrategyOptions::default() };
+    for (tool, inspect, at) in [
+        (Tool::Buildah, "buildah inspect --type image r.test/app:latest", 2),
+        (Tool::Podman, "podman image inspect r.test/app:latest", 2),
+        (Tool::S2i, "docker image inspect r.test/app:latest", 0),
+    ] {
+        assert_eq!(after_checkout(&spec, tool)[at], inspect);
+    }
+    spec.output = None;
+    let steps = after_checkout(&spec, Tool::Buildah);
+    assert!(!steps.iter().any(|step| step.contains("r.test/app")), "{steps:?}");
+}
+
+#[test]
 fn s2i_is_told_where_the_credentials_are() {
     let mut spec = spec(StrategyKind::Source);
     let auth_file = Some(Path::new("/etc/auth.json").into());

@@ -7,6 +7,9 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::text::{harmless, quoted};
 
+/// What keeps ssh from asking for a password, or whether it may trust a host.
+const NO_QUESTIONS: [(&str, &str); 2] = [("SSH_ASKPASS_REQUIRE", "force"), ("SSH_ASKPASS", "/bin/false")];
+
 /// A command: what is printed is what is run, but for values that may be private.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
@@ -113,6 +116,9 @@ impl Step {
         if self.program == "git" {
             // Nobody is there to type a password: better an error than a wait for one.
             command.env("GIT_TERMINAL_PROMPT", "0");
+            // Ssh would ask at the terminal, where there is one, unless a program is to answer.
+            let unset = NO_QUESTIONS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+            command.envs(unset);
         }
         command
     }

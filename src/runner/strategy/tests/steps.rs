@@ -1,7 +1,9 @@
 use std::path::Path;
+use std::process::Stdio;
 
 use super::super::container::digest_of;
 use super::super::preview::steps_by;
+use super::super::step::Step;
 use super::super::{Need, is_driven, needs};
 use super::*;
 use crate::controller::{ImagePath, ImageUse, PinnedSource, Revision, Venue};
@@ -209,6 +211,15 @@ fn the_driver_makes_what_has_source_code_and_no_say_of_its_own() {
     assert!(!is_driven(&own), "its command builds");
     assert!(!is_driven(&spec(StrategyKind::Custom)), "its builder fetches");
     assert!(steps_by(&own, Tool::Buildah).is_empty());
+}
+
+#[test]
+fn git_asks_nobody_for_anything() {
+    let told = Step::new("git", ["-c", "alias.told=!env", "told"]).output(Stdio::null()).unwrap().unwrap();
+    let told = String::from_utf8(told).unwrap();
+    for variable in ["GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS_REQUIRE=force", "SSH_ASKPASS=/bin/false"] {
+        assert!(told.lines().any(|line| line == variable), "{variable}");
+    }
 }
 
 #[test]

@@ -138,10 +138,11 @@ fn a_dockerfile_that_writes_to_its_context_changes_no_directory() {
     workshop.make("default/base:1", "", &[]);
     let directory = workshop.directory("site");
     fs::create_dir(directory.join("sub")).unwrap();
-    let dockerfile =
-        "FROM base\nRUN --mount=type=bind,target=/src,rw echo changed > /src/kept && cp /src/kept /made\n";
+    let dockerfile = "FROM base\nCOPY . /context/\nRUN --mount=type=bind,target=/src,rw echo changed > /src/kept && cp /src/kept /made\n";
     fs::write(directory.join("Dockerfile.beside"), dockerfile).unwrap();
+    fs::write(directory.join("Dockerfile.beside.containerignore"), "hidden\n").unwrap();
     fs::write(directory.join("sub/kept"), "kept").unwrap();
+    fs::write(directory.join("sub/hidden"), "secret").unwrap();
     let before = contents(&directory);
     let rest = format!(
         "source = {{ directory = {directory:?}, context_dir = \"sub\" }}\noutput = {{ to = \"HOST/team/site:1\" }}"
@@ -151,6 +152,8 @@ fn a_dockerfile_that_writes_to_its_context_changes_no_directory() {
     let shown = workshop.complete(&daemon, "app-1");
     let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());
     assert_eq!(workshop.file(&pinned, "/made"), "changed\n");
+    assert_eq!(workshop.file(&pinned, "/context/kept"), "kept");
+    assert!(!workshop.has(&pinned, "/context/hidden"));
     assert_eq!(contents(&directory), before);
     daemon.stop();
 }

@@ -39,8 +39,7 @@ impl Driver {
             say(&format!("# {}, line {line}: {old} is {new}", harmless(&name)));
         }
         write(DOCKERFILE, &rewritten.text)?;
-        let ignore = format!("{name}.dockerignore");
-        let ignore = context.find_optional("the ignore file", &ignore)?;
+        let ignore = ignore_beside(context, &name)?;
         if let Some(ignore) = &ignore {
             write(docker::IGNORE, dockerfile::read(ignore).map_err(wrong)?)?;
         }
@@ -160,6 +159,17 @@ impl Driver {
         }
         self.tell()
     }
+}
+
+/// The file beside a Dockerfile that says what is left out; of two it is the one that buildah and podman take.
+fn ignore_beside(context: &Context, dockerfile: &str) -> Result<Option<PathBuf>, StrategyError> {
+    for kind in ["dockerignore", "containerignore"] {
+        let found = context.find_optional("the ignore file", &format!("{dockerfile}.{kind}"))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// The image of the build before, if there is one and it is wanted.

@@ -1,5 +1,6 @@
 //! The driver: a process of its own that makes one build.
 
+mod delivery;
 mod image;
 mod source;
 

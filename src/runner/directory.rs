@@ -1,6 +1,7 @@
 //! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log`,
 //! `handle`, and while an attempt by a built-in strategy runs `work.json` and `work`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -36,7 +37,8 @@ pub(super) struct DirectoryError {
     source: io::Error,
 }
 
-/// `build.json`: everything about the build but the values of its environment.
+/// `build.json`: everything about the build but the values of its environment, and those of build arguments that only the
+/// driver is to know.
 #[derive(Debug, Serialize)]
 struct BuildFile<'a> {
     build: String,
@@ -49,7 +51,9 @@ struct BuildFile<'a> {
     causes: &'a [Cause],
     strategy: StrategyKind,
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<&'a StrategyOptions>,
+    options: Option<Cow<'a, StrategyOptions>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    build_arg_names: Vec<&'a str>,
     base_image: Option<&'a PinnedImage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a Source>,
@@ -195,6 +199,7 @@ impl Directory {
 
 impl<'a> BuildFile<'a> {
     fn new(spec: &'a BuildSpec, attempt: u32, directory: &'a Directory) -> Self {
+        let build_args = spec.options.as_ref().map(|options| &*options.build_args).unwrap_or_default();
         Self {
             build: spec.build.name(),
             build_config: spec.build.config.name(),
@@ -205,7 +210,8 @@ impl<'a> BuildFile<'a> {
             created: spec.created,
             causes: &spec.causes,
             strategy: spec.strategy,
-            options: spec.options.as_deref(),
+            options: options(spec),
+            build_arg_names: build_args.iter().map(|(name, _)| name.as_str()).collect(),
             base_image: spec.base_image.as_ref(),
             source: spec.source.as_deref(),
             revision: spec.revision.as_deref(),
@@ -218,6 +224,16 @@ impl<'a> BuildFile<'a> {
             timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// What the strategy says. The driver has the values of build arguments from elsewhere; a command of the build's own has
+/// them from here alone.
+fn options(spec: &BuildSpec) -> Option<Cow<'_, StrategyOptions>> {
+    let options = spec.options.as_deref()?;
+    Some(match strategy::is_driven(spec) {
+        true => Cow::Owned(StrategyOptions { build_args: Vec::new(), ..options.clone() }),
+        false => Cow::Borrowed(options),
+    })
 }
 
 /// Where the build's command runs; where a built-in strategy works, if it has none.

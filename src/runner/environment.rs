@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::custom;
 use super::directory::Directory;
+use super::strategy;
 use crate::controller::{BuildSpec, Cause, PinnedImage};
 use crate::image::Digest;
 
@@ -43,6 +44,9 @@ const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 /// The names that belong to basewatch: a strategy's environment cannot set them.
 const OWN: &str = "BASEWATCH_";
 
+/// How the names begin that tell any program which libraries it is to load.
+const LINKER: &str = "LD_";
+
 /// The usual places, for a daemon that was started without a PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -59,12 +63,20 @@ pub(super) fn of(
     let mut all = Environment::new();
     all.extend(base(inherited, directory.path()));
     all.extend(custom::variables(spec).into_iter().map(|(name, value)| (name.into(), value.into())));
-    let strategy = spec.env.iter().filter(|(name, _)| !name.starts_with(OWN));
+    let strategy = spec.env.iter().filter(|(name, _)| !name.starts_with(OWN) && is_for_process(spec, name));
     all.extend(strategy.map(|(name, value)| (name.into(), value.into())));
     all.extend(own(spec, attempt).map(|(name, value)| (name.into(), value.into())));
     all.insert("BASEWATCH_BUILD_FILE".into(), directory.build_file().into());
     all.insert("BASEWATCH_RESULT_FILE".into(), directory.result_file().into());
     all
+}
+
+/// Whether a variable is for the build's process too. What is meant for the image that is built in must not lead astray the
+/// programs that build it: it is in the Dockerfile anyway.
+fn is_for_process(spec: &BuildSpec, name: &str) -> bool {
+    let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");
+    let is_the_tools = (INHERITED.contains(&name) && !is_proxy) || name.starts_with(LINKER);
+    !is_the_tools || !strategy::makes_image(spec)
 }
 
 fn base(inherited: &[(String, String)], directory: &Path) -> Environment {

@@ -61,6 +61,7 @@ impl<'a> LongForm<'a> {
             source::check_presence(strategy, source.as_ref(), &typed.place, problems);
         }
         let output = typed.output.value().and_then(|typed| output::check(typed, strategy.as_mut(), problems));
+        warn_of_nothing_to_reuse(typed, strategy.as_ref(), problems);
         let venue = venues.of(&keys, problems);
         let Some(name) = typed.name.given() else { return };
         let Some(key) = configs.key(namespace, &name.value, &name.place, problems) else { return };
@@ -93,6 +94,23 @@ fn check_presence(typed: &Typed, problems: &mut Problems) {
     if typed.strategy.is_absent() {
         let fix = "add [build_config.strategy] with a type and a command below it";
         problems.push(Problem::absence(&typed.place, "has no strategy", fix));
+    }
+}
+
+/// An image without an output has its build's own name, by which the next build does not find it.
+fn warn_of_nothing_to_reuse(typed: &Typed, strategy: Option<&Strategy>, problems: &mut Problems) {
+    let makes_image = |strategy: &&Strategy| strategy.command.is_empty();
+    let is_said = match typed.output.value() {
+        Some(output) => !output.to.is_absent(),
+        // What was refused is a problem already.
+        None => !typed.output.is_absent(),
+    };
+    let incremental = typed.strategy.value().and_then(|typed| typed.incremental.given());
+    let incremental = incremental.filter(|incremental| incremental.value && !is_said);
+    if let (Some(_), Some(incremental)) = (strategy.filter(makes_image), incremental) {
+        let fix = "add output = { to = \"…\" }, or delete it";
+        let message = "does nothing without an output: no build finds the image of the one before";
+        problems.push(Problem::warning(&incremental.place, message, fix));
     }
 }
 

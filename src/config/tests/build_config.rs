@@ -262,3 +262,24 @@ fn a_password_in_the_address_of_a_repository_is_refused_and_not_shown() {
     );
     assert!(!told[0].contains("hunter2"), "{told:?}");
 }
+
+#[test]
+fn an_incremental_strategy_without_an_output_is_a_warning() {
+    let text = |output: &str, incremental: bool| {
+        format!(
+            "[[build_config]]\nname = \"app\"\nsource = {{ directory = \"/srv\" }}\n{output}\n[build_config.strategy]\n\
+             type = \"Source\"\nfrom = {{ kind = \"DockerImage\", name = \"reg.example.com/ruby:2\" }}\n\
+             incremental = {incremental}\n"
+        )
+    };
+    let expected = "main.toml:8: warning: build_config[0].strategy.incremental: does nothing without an output: no build \
+                    finds the image of the one before; add output = { to = \"…\" }, or delete it";
+    let found = problems(&text("", true));
+    assert!(found.iter().any(|problem| problem == expected), "{found:?}");
+    for (output, incremental) in
+        [("output = { to = \"reg.example.com/app:1\", push = false }", true), ("", false)]
+    {
+        let found = problems(&text(output, incremental));
+        assert!(!found.iter().any(|problem| problem.contains("incremental")), "{found:?}");
+    }
+}

@@ -44,8 +44,9 @@ pub(super) fn build(container: &Container<'_>, tag: &str, has_ignore: bool, cont
     if let Some(options) = container.options() {
         step = step.args(options.no_cache.then(|| "--no-cache".to_owned()));
         step = step.args(options.target.as_ref().map(|target| format!("--target={target}")));
-        step =
-            step.args(options.build_args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+        for (name, value) in &options.build_args {
+            step = step.private_arg(&format!("--build-arg={name}="), value);
+        }
     }
     step.arg(context)
 }

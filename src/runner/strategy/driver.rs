@@ -1,5 +1,6 @@
 //! The driver: a process of its own that makes one build.
 
+mod delivery;
 mod image;
 mod source;
 
@@ -118,10 +119,15 @@ fn try_run(step: &Step) -> Result<Option<StrategyError>, StrategyError> {
 
 /// Runs a step for what it prints.
 fn ask(step: &Step) -> Result<Vec<u8>, StrategyError> {
+    try_ask(step)?
+}
+
+/// The same for a step that may fail.
+fn try_ask(step: &Step) -> Result<Result<Vec<u8>, StrategyError>, StrategyError> {
     print(step);
     let output = step.output(Stdio::inherit());
     let output = output.map_err(|source| StrategyError::Start { step: step.name(), source })?;
-    output.map_err(|status| StrategyError::Step { step: step.name(), status })
+    Ok(output.map_err(|status| StrategyError::Step { step: step.name(), status }))
 }
 
 /// Writes a file for a step to read.

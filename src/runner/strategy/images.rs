@@ -41,8 +41,9 @@ impl<'a> Extraction<'a> {
         text
     }
 
-    pub(super) fn extract(&self, container: &Container<'_>) -> Step {
-        container.extract(&self.file(), NOTHING, &self.directory())
+    pub(super) fn extract(&self, container: &Container<'_>) -> Vec<Step> {
+        let own = format!("{}-files-{}", container.own_name(), self.number);
+        container.extract(&own, &self.file(), NOTHING, &self.directory())
     }
 
     /// What was taken out, and the directory of the context that it goes to.

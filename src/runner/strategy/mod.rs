@@ -63,6 +63,11 @@ pub(super) fn is_driven(spec: &BuildSpec) -> bool {
     }
 }
 
+/// Whether the driver makes an image of the source code, and does not only run a command in it.
+pub(super) fn makes_image(spec: &BuildSpec) -> bool {
+    is_driven(spec) && matches!(spec.strategy, StrategyKind::Docker | StrategyKind::Source)
+}
+
 /// Whether the build says where its source code is.
 pub(super) fn has_source(spec: &BuildSpec) -> bool {
     spec.source.as_ref().is_some_and(|source| source.git.is_some() || source.directory.is_some())

@@ -13,6 +13,8 @@ pub(super) struct Context {
     pub(super) path: String,
     /// The whole source code, with every link resolved.
     root: PathBuf,
+    /// What this is a copy of. A Dockerfile may lie beside the context, and so beside the copy's original.
+    original: Option<Box<Context>>,
 }
 
 impl Context {
@@ -27,7 +29,7 @@ impl Context {
             Some(dir) => format!("{source}/{dir}"),
             None => source.to_owned(),
         };
-        let context = Self { path, root };
+        let context = Self { path, root, original: None };
         let what = "context_dir";
         let found = context.resolve(what, Path::new(&context.path))?;
         match found.is_dir() {
@@ -36,9 +38,18 @@ impl Context {
         }
     }
 
+    /// A copy of `original` that lies in `path`.
+    pub(super) fn copy(path: &str, original: Self) -> Result<Self, StrategyError> {
+        Ok(Self { original: Some(Box::new(original)), ..Self::new(path, None)? })
+    }
+
     /// A path from the context, with every link resolved; it must be there, within the source code.
     pub(super) fn find(&self, what: &'static str, path: &str) -> Result<PathBuf, StrategyError> {
-        self.resolve(what, &Path::new(&self.path).join(path))
+        let found = self.resolve(what, &Path::new(&self.path).join(path));
+        match &self.original {
+            Some(original) => found.or_else(|_| original.find(what, path)),
+            None => found,
+        }
     }
 
     /// The same for what need not be there.

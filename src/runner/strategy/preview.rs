@@ -10,8 +10,9 @@ use super::{FOR_A_BUILDER, FOR_A_DOCKERFILE, docker, images, is_driven, s2i};
 use crate::controller::{BuildSpec, StrategyKind, Tool};
 use crate::runner::launch::find;
 
-/// What the secrets' directory is called while nobody knows where it is.
+/// What the directories of secrets and credentials are called while nobody knows where they are.
 const SECRETS_DIR: &str = "$BASEWATCH_SECRETS_DIR";
+const AUTH_DIR: &str = "$DOCKER_CONFIG";
 
 /// What a strategy may be built by where the configuration does not say, in the order of preference.
 #[must_use]
@@ -40,8 +41,8 @@ pub(super) fn steps_by(spec: &BuildSpec, installed: Tool) -> Vec<String> {
     if !is_driven(spec) {
         return Vec::new();
     }
-    let container =
-        Container { spec, tool: super::tool(spec).unwrap_or(installed), secrets_dir: Some(SECRETS_DIR) };
+    let tool = super::tool(spec).unwrap_or(installed);
+    let container = Container { spec, tool, secrets_dir: Some(SECRETS_DIR), auth_dir: Some(AUTH_DIR) };
     let mut steps = Vec::new();
     if let Some(checkout) = Checkout::of(spec) {
         steps.extend(checkout.init());
@@ -62,37 +63,53 @@ pub(super) fn steps_by(spec: &BuildSpec, installed: Tool) -> Vec<String> {
 fn image(container: &Container<'_>, steps: &mut Vec<Step>) {
     let spec = container.spec;
     let extractions = images::all(&spec.image_sources);
-    let is_copy = !extractions.is_empty();
-    let own = context_dir(spec, Path::new("")).to_string_lossy().into_owned();
-    let context = if is_copy && spec.source.as_ref().is_some_and(|source| source.directory.is_some()) {
-        steps.push(images::copy(&own, SOURCE));
+    let directory = context_dir(spec, Path::new("")).to_string_lossy().into_owned();
+    let context = if spec.source.as_ref().is_some_and(|source| source.directory.is_some()) {
+        steps.push(images::copy(&directory, SOURCE));
         SOURCE.to_owned()
     } else {
-        own
+        directory
     };
     for extraction in extractions {
-        steps.push(extraction.extract(container));
+        steps.extend(extraction.extract(container));
         for (from, path) in extraction.copies() {
             steps.push(images::copy(&from, &format!("{context}/{}", path.destination_dir)));
         }
     }
-    let tag = container.tag().unwrap_or_default();
-    let builder = spec.base_image.as_ref().map(|base| &*base.reference).unwrap_or_default();
-    match (spec.strategy, container.tool) {
-        (StrategyKind::Source, Tool::S2i) => steps.push(s2i::by_s2i(container, builder, &tag, &context)),
+    let own = container.own_name();
+    // What is no reference is the driver's to complain of.
+    let output = container.output().ok().flatten();
+    made(container, &own, output.as_deref(), &context, steps);
+    match output {
+        Some(output) if container.pushes() => {
+            steps.extend(container.push(&own, &output));
+            steps.extend(container.pushed(&own));
+            steps.push(container.remove(&own));
+        }
+        Some(output) => steps.extend([container.tag(&own, &output), container.remove(&own)]),
+        None => {}
+    }
+}
+
+/// How the image `own` is made.
+fn made(container: &Container<'_>, own: &str, output: Option<&str>, context: &str, steps: &mut Vec<Step>) {
+    let builder = container.spec.base_image.as_ref().map(|base| &*base.reference).unwrap_or_default();
+    let incremental = container.options().is_some_and(|options| options.incremental);
+    let previous = output.filter(|_| incremental);
+    match (container.spec.strategy, container.tool) {
+        (StrategyKind::Source, Tool::S2i) => {
+            if let Some(previous) = previous {
+                steps.extend([container.get_previous(previous), container.tag(previous, own)]);
+            }
+            steps.push(s2i::by_s2i(container, builder, own, context));
+        }
         (StrategyKind::Source, Tool::Buildah | Tool::Podman | Tool::Docker) => {
             steps.extend([container.pull(builder), container.inspect(builder)]);
-            if container.options().is_some_and(|options| options.incremental) {
-                steps.push(container.pull_previous(&tag));
-            }
-            steps.push(s2i::by_containerfile(container, &tag, &context));
+            steps.extend(previous.map(|previous| container.get_previous(previous)));
+            steps.push(s2i::by_containerfile(container, own, context));
         }
         (StrategyKind::Docker | StrategyKind::Custom | StrategyKind::Command, _) => {
-            steps.push(docker::build(container, &tag, false, &context));
+            steps.push(docker::build(container, own, false, context));
         }
-    }
-    if container.pushes() {
-        steps.push(container.push(&tag));
-        steps.extend(container.pushed(&tag));
     }
 }

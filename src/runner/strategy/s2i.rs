@@ -15,9 +15,13 @@ pub(super) fn by_s2i(container: &Container<'_>, builder: &str, tag: &str, contex
     let incremental = options.is_some_and(|options| options.incremental);
     let force = options.is_some_and(|options| options.force_pull);
     let labels = labels(container.spec).into_iter().map(|(name, value)| format!("--label={name}={value}"));
-    Step::new("s2i", ["build", "--copy"])
-        .arg(format!("--environment-file={ENVIRONMENT}"))
-        .args(incremental.then(|| "--incremental".to_owned()))
+    let mut step = Step::new("s2i", ["build", "--copy"]).arg(format!("--environment-file={ENVIRONMENT}"));
+    // Unlike docker it does not look where DOCKER_CONFIG says.
+    let has_auth = container.spec.venue.as_ref().is_some_and(|venue| venue.auth_file.is_some());
+    if let Some(dir) = container.auth_dir.filter(|_| has_auth) {
+        step = step.arg_below("--dockercfg-path=", dir, "/config.json");
+    }
+    step.args(incremental.then(|| "--incremental".to_owned()))
         .args(force.then(|| "--pull-policy=always".to_owned()))
         .args(labels)
         .args([context, builder, tag].map(str::to_owned))

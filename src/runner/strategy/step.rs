@@ -7,27 +7,65 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::text::{harmless, quoted};
 
-/// A command: what is printed is what is run.
+/// What keeps ssh from asking for a password, or whether it may trust a host.
+const NO_QUESTIONS: [(&str, &str); 2] = [("SSH_ASKPASS_REQUIRE", "force"), ("SSH_ASKPASS", "/bin/false")];
+
+/// A command: what is printed is what is run, but for values that may be private.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     program: String,
-    arguments: Vec<String>,
+    arguments: Vec<Word>,
     environment: Vec<(&'static str, String)>,
+}
+
+/// An argument of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    text: String,
+    /// What is told of it in its place.
+    shown: Option<String>,
+}
+
+impl Word {
+    fn shown(&self) -> String {
+        self.shown.clone().unwrap_or_else(|| quoted(&self.text))
+    }
+}
+
+impl From<String> for Word {
+    fn from(text: String) -> Self {
+        Self { text, shown: None }
+    }
 }
 
 impl Step {
     pub(super) fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        let arguments = arguments.into_iter().map(|word| word.to_owned().into()).collect();
         Self { program: program.to_owned(), arguments, environment: Vec::new() }
     }
 
     pub(super) fn arg(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
+        self.arguments.push(argument.into().into());
+        self
+    }
+
+    /// Adds an argument whose value is nobody's business: it is told as `prefix` and three dots.
+    pub(super) fn private_arg(mut self, prefix: &str, value: &str) -> Self {
+        let shown = Some(format!("{}…", quoted(prefix)));
+        self.arguments.push(Word { text: format!("{prefix}{value}"), shown });
+        self
+    }
+
+    /// Adds an argument that has the path of a directory in it. While that is known by a variable alone, a shell fills it in.
+    pub(super) fn arg_below(mut self, prefix: &str, dir: &str, rest: &str) -> Self {
+        let text = format!("{prefix}{dir}{rest}");
+        let shown = dir.starts_with('$').then(|| format!("\"{text}\""));
+        self.arguments.push(Word { text, shown });
         self
     }
 
     pub(super) fn args(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
-        self.arguments.extend(arguments);
+        self.arguments.extend(arguments.into_iter().map(Word::from));
         self
     }
 
@@ -37,16 +75,16 @@ impl Step {
         self
     }
 
-    /// As a shell would take it.
+    /// As a shell would take it, once what is private stands in it.
     pub(super) fn shown(&self) -> String {
         let environment = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let words = std::iter::once(&self.program).chain(&self.arguments).map(|word| quoted(word));
+        let words = std::iter::once(quoted(&self.program)).chain(self.arguments.iter().map(Word::shown));
         harmless(&environment.chain(words).collect::<Vec<_>>().join(" "))
     }
 
     /// The program and what it is to do, for a message.
     pub(super) fn name(&self) -> String {
-        let mut verbs = self.arguments.iter();
+        let mut verbs = self.arguments.iter().map(|word| &word.text);
         let mut verb = verbs.next();
         if verb.is_some_and(|word| word == "-C") {
             verb = verbs.nth(1);
@@ -73,11 +111,14 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null());
+        command.args(self.arguments.iter().map(|word| &word.text)).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.program == "git" {
             // Nobody is there to type a password: better an error than a wait for one.
             command.env("GIT_TERMINAL_PROMPT", "0");
+            // Ssh would ask at the terminal, where there is one, unless a program is to answer.
+            let unset = NO_QUESTIONS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+            command.envs(unset);
         }
         command
     }

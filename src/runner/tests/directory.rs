@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::*;
+use crate::controller::StrategyOptions;
 
 fn mode(path: PathBuf) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -37,6 +38,29 @@ async fn build_json_tells_everything_but_the_values_of_the_environment() {
         "env_names": ["TOKEN"], "labels": { "team": "pay" }, "timeout_ms": 3_600_000,
     });
     assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn build_json_has_values_of_build_arguments_only_for_a_command_that_has_them_from_nowhere_else() {
+    let mut bench = Bench::new();
+    let mut spec = script("exit 0");
+    spec.strategy = StrategyKind::Docker;
+    let build_args = vec![("WORD".into(), "hunter2".into())];
+    spec.options =
+        Some(Box::new(StrategyOptions { build_args, no_cache: true, ..StrategyOptions::default() }));
+    let build_file = |bench: &Bench| -> Value {
+        serde_json::from_slice(&fs::read(bench.build_dir().join("build.json")).unwrap()).unwrap()
+    };
+    bench.run(&spec).await;
+    let found = build_file(&bench);
+    assert_eq!(found["options"]["build_args"], serde_json::json!([["WORD", "hunter2"]]));
+
+    spec.command.clear();
+    bench.run(&spec).await;
+    let found = build_file(&bench);
+    assert!(!found.to_string().contains("hunter2"), "{found}");
+    assert_eq!(found["options"], serde_json::json!({ "no_cache": true }));
+    assert_eq!(found["build_arg_names"], serde_json::json!(["WORD"]));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 
-use super::super::INHERITED;
+use super::super::directory::Directory;
+use super::super::{INHERITED, environment};
 use super::*;
 use crate::controller::{Git, Source};
 
@@ -150,4 +152,24 @@ async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
     assert_eq!(build["spec"]["output"]["to"]["name"], "r.test:5000/team/app:1");
     assert!(build["spec"].get("revision").is_none());
     assert!(!bench.build_dir().join("work").exists(), "its builder fetches");
+}
+
+#[test]
+fn what_is_meant_for_an_image_does_not_rule_the_programs_that_build_it() {
+    let bench = Bench::new();
+    let directory = Directory::at(bench.build_dir());
+    let inherited = [("PATH".to_owned(), "/usr/bin".to_owned())];
+    let mut spec = spec(&[]);
+    spec.strategy = StrategyKind::Docker;
+    let all = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "GREETING", "https_proxy", "GIT_SSH_COMMAND"];
+    spec.env = all.map(|name| (name.to_owned(), "of the image".to_owned())).into();
+    let told = |spec: &BuildSpec| -> Vec<&str> {
+        let given = environment::of(spec, 1, &directory, &inherited);
+        all.into_iter()
+            .filter(|name| given.get(OsStr::new(name)).is_some_and(|value| value == "of the image"))
+            .collect()
+    };
+    assert_eq!(told(&spec), ["GREETING", "https_proxy", "GIT_SSH_COMMAND"]);
+    spec.command = vec!["make".to_owned()];
+    assert_eq!(told(&spec), all, "a command is told all");
 }

@@ -116,9 +116,42 @@ fn a_directory_is_built_as_it_is_and_its_ignore_file_holds() {
     let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());
     assert_eq!(workshop.file(&pinned, "/aliased"), "t\n");
     assert_eq!(workshop.file(&pinned, "/word"), "said so\n");
+    let steps = workshop.log("app-1").lines().filter(|line| line.starts_with("+ ")).collect::<String>();
+    assert!(steps.contains(" --build-arg=WORD=… ") && !steps.contains("said so"), "{steps}");
     assert_eq!(workshop.file(&pinned, "/context/from/tools/bin/tool"), "t\n");
     assert_eq!(workshop.file(&pinned, "/context/flat/tool"), "t\n");
     assert_eq!(workshop.file(&pinned, "/context/file"), "f\n");
+    assert_eq!(workshop.file(&pinned, "/context/kept"), "kept");
+    assert!(!workshop.has(&pinned, "/context/hidden"));
+    assert_eq!(contents(&directory), before);
+    let bases =
+        ["base:<none>", "tools:<none>"].map(|name| format!("{}/default/{name}", workshop.registry.host()));
+    let mut left = workshop.images();
+    left.sort();
+    assert_eq!(left, bases, "what was built is where it was pushed");
+    daemon.stop();
+}
+
+#[test]
+fn a_dockerfile_that_writes_to_its_context_changes_no_directory() {
+    let workshop = Workshop::new();
+    workshop.make("default/base:1", "", &[]);
+    let directory = workshop.directory("site");
+    fs::create_dir(directory.join("sub")).unwrap();
+    let dockerfile = "FROM base\nCOPY . /context/\nRUN --mount=type=bind,target=/src,rw echo changed > /src/kept && cp /src/kept /made\n";
+    fs::write(directory.join("Dockerfile.beside"), dockerfile).unwrap();
+    fs::write(directory.join("Dockerfile.beside.containerignore"), "hidden\n").unwrap();
+    fs::write(directory.join("sub/kept"), "kept").unwrap();
+    fs::write(directory.join("sub/hidden"), "secret").unwrap();
+    let before = contents(&directory);
+    let rest = format!(
+        "source = {{ directory = {directory:?}, context_dir = \"sub\" }}\noutput = {{ to = \"HOST/team/site:1\" }}"
+    );
+    workshop.configure(&app("Docker", "dockerfile_path = \"../Dockerfile.beside\"", &rest));
+    let daemon = workshop.start();
+    let shown = workshop.complete(&daemon, "app-1");
+    let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());
+    assert_eq!(workshop.file(&pinned, "/made"), "changed\n");
     assert_eq!(workshop.file(&pinned, "/context/kept"), "kept");
     assert!(!workshop.has(&pinned, "/context/hidden"));
     assert_eq!(contents(&directory), before);

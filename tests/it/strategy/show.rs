@@ -18,6 +18,7 @@ fn a_dry_run_tells_the_steps_and_runs_none() {
     let steps: Vec<&str> =
         answer["spec"]["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
     let host = workshop.registry.host();
+    let own = "localhost/basewatch/default/app:2";
     let conf = "CONTAINERS_REGISTRIES_CONF=work/registries.conf";
     assert_eq!(
         steps,
@@ -31,9 +32,10 @@ fn a_dry_run_tells_the_steps_and_runs_none() {
                 "{conf} buildah build --file=work/Dockerfile \
                  --label=org.opencontainers.image.base.digest={digest} \
                  --label=org.opencontainers.image.base.name={host}/default/base:1 \
-                 --tag={host}/team/app:latest --target=final work/source/sub"
+                 --tag={own} --target=final work/source/sub"
             ),
-            &format!("{conf} buildah push --digestfile work/digest {host}/team/app:latest"),
+            &format!("{conf} buildah push --digestfile work/digest {own} docker://{host}/team/app:latest"),
+            &format!("{conf} buildah rmi {own}"),
         ]
     );
     assert!(!workshop.home.state().join("builds/default/app-2").exists());

@@ -165,6 +165,14 @@ impl Workshop {
         })
     }
 
+    /// The names of the images in the builds' store.
+    pub(crate) fn images(&self) -> Vec<String> {
+        let mut buildah = Command::new("buildah");
+        let list = ["images", "--noheading", "--all", "--format", "{{.Name}}:{{.Tag}}"];
+        let listed = output_of(buildah.envs(self.environment("builds")).args(list));
+        String::from_utf8(listed).unwrap().lines().map(str::to_owned).collect()
+    }
+
     fn maker(&self) -> Command {
         let mut buildah = Command::new("buildah");
         buildah.envs(self.environment("maker"));

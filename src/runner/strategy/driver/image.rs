@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::builder::Image;
-use super::super::container::{Container, DIGEST, digest_of};
+use super::super::container::Container;
 use super::super::containerfile::{self, Assembly, CONTAINERFILE, OwnScripts, SCRIPTS};
 use super::super::docker::{self, DOCKERFILE};
 use super::super::error::StrategyError;
 use super::super::images::{self, NOTHING, copy};
 use super::super::place::Context;
 use super::super::{choices, registries, s2i, tool, variables};
-use super::{Driver, ask, run, say, try_run, write};
+use super::delivery::{delivered, previous};
+use super::{Driver, ask, run, say, write};
 use crate::controller::{BuiltImage, Tool};
 use crate::dockerfile::{self, Changes};
 use crate::runner::launch::find;
@@ -26,9 +27,9 @@ const OF_S2I: &str = "the file of s2i";
 impl Driver {
     /// The Docker strategy.
     pub(super) fn docker(&mut self, context: &Context) -> Result<(), StrategyError> {
-        let secrets = secrets_dir();
-        let container = self.container(secrets.as_deref())?;
-        let tag = container.tag()?;
+        let (secrets, auth) = (dir("BASEWATCH_SECRETS_DIR"), dir("DOCKER_CONFIG"));
+        let container = self.container(secrets.as_deref(), auth.as_deref())?;
+        let (own, output) = (container.own_name(), container.output()?);
         self.extract(&container, context)?;
         let (name, path) = self.dockerfile(context)?;
         let wrong = |source| StrategyError::Dockerfile { path: name.clone(), source };
@@ -39,30 +40,33 @@ impl Driver {
             say(&format!("# {}, line {line}: {old} is {new}", harmless(&name)));
         }
         write(DOCKERFILE, &rewritten.text)?;
-        let ignore = format!("{name}.dockerignore");
-        let ignore = context.find_optional("the ignore file", &ignore)?;
+        let ignore = ignore_beside(context, &name)?;
         if let Some(ignore) = &ignore {
             write(docker::IGNORE, dockerfile::read(ignore).map_err(wrong)?)?;
         }
-        run(&docker::build(&container, &tag, ignore.is_some(), &context.path))?;
-        let made = pushed(&container, &tag)?;
+        run(&docker::build(&container, &own, ignore.is_some(), &context.path))?;
+        let made = delivered(&container, &own, output.as_deref())?;
         self.made(made)
     }
 
     /// The Source strategy.
     pub(super) fn builder(&mut self, context: &Context) -> Result<(), StrategyError> {
-        let secrets = secrets_dir();
-        let container = self.container(secrets.as_deref())?;
-        let tag = container.tag()?;
+        let (secrets, auth) = (dir("BASEWATCH_SECRETS_DIR"), dir("DOCKER_CONFIG"));
+        let container = self.container(secrets.as_deref(), auth.as_deref())?;
+        let (own, output) = (container.own_name(), container.output()?);
         let builder = self.spec.base_image.as_ref().ok_or(StrategyError::NoBuilder)?.reference.to_string();
         self.extract(&container, context)?;
         if container.tool == Tool::S2i {
             write(s2i::ENVIRONMENT, s2i::environment_file(&self.environment(&[])?)?)?;
-            run(&s2i::by_s2i(&container, &builder, &tag, &context.path))?;
+            // S2i looks for it under the name of what it makes.
+            if let Some(previous) = previous(&container, output.as_deref())? {
+                run(&container.tag(previous, &own))?;
+            }
+            run(&s2i::by_s2i(&container, &builder, &own, &context.path))?;
         } else {
-            self.assemble(&container, &builder, &tag, context)?;
+            self.assemble(&container, &builder, &own, output.as_deref(), context)?;
         }
-        let made = pushed(&container, &tag)?;
+        let made = delivered(&container, &own, output.as_deref())?;
         self.made(made)
     }
 
@@ -71,7 +75,8 @@ impl Driver {
         &self,
         container: &Container<'_>,
         builder: &str,
-        tag: &str,
+        own_name: &str,
+        output: Option<&str>,
         context: &Context,
     ) -> Result<(), StrategyError> {
         let own = own_scripts(context)?;
@@ -82,12 +87,7 @@ impl Driver {
             image: builder.to_owned(),
             source,
         })?;
-        let incremental = container.options().is_some_and(|options| options.incremental);
-        let previous = incremental && try_run(&container.pull_previous(tag))?.is_none();
-        if incremental && !previous {
-            say("# there is no image of an earlier build: nothing of it is used again");
-        }
-        let previous = previous.then_some(tag);
+        let previous = previous(container, output)?;
         let text = Assembly { builder, image: &image, own, previous }.text()?;
         let of_source = read_optional(context, ".s2i/environment")?.unwrap_or_default();
         let env = self.environment(&s2i::parse_environment(&of_source, ".s2i/environment")?)?;
@@ -96,7 +96,7 @@ impl Driver {
         write(CONTAINERFILE, dockerfile::rewrite(text.as_bytes(), &changes).map_err(wrong)?.text)?;
         let ignored = read_optional(context, ".s2iignore")?.unwrap_or_default();
         write(containerfile::IGNORE, containerfile::ignore(&ignored, own))?;
-        run(&s2i::by_containerfile(container, tag, &context.path))
+        run(&s2i::by_containerfile(container, own_name, &context.path))
     }
 
     /// What the image is told, the strategy's own last but for what only the build knows.
@@ -106,14 +106,18 @@ impl Driver {
         Ok(s2i::merged(all))
     }
 
-    fn container<'a>(&'a self, secrets_dir: Option<&'a str>) -> Result<Container<'a>, StrategyError> {
+    fn container<'a>(
+        &'a self,
+        secrets_dir: Option<&'a str>,
+        auth_dir: Option<&'a str>,
+    ) -> Result<Container<'a>, StrategyError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let choices = choices(self.spec.strategy);
         let is_there = |tool: &&Tool| find(tool.as_str(), &path, Path::new(".")).is_some();
         let first = || choices.iter().find(is_there).copied();
         let names = || choices.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
         let tool = tool(&self.spec).or_else(first).ok_or_else(|| StrategyError::NoTool(names()))?;
-        let container = Container { spec: &self.spec, tool, secrets_dir };
+        let container = Container { spec: &self.spec, tool, secrets_dir, auth_dir };
         if registries::are_needed(&self.spec) {
             write_registries(&container)?;
         }
@@ -125,7 +129,9 @@ impl Driver {
         for extraction in images::all(&self.spec.image_sources) {
             fs::create_dir_all(NOTHING).map_err(StrategyError::file("make the directory", NOTHING))?;
             write(&extraction.file(), extraction.text())?;
-            run(&extraction.extract(container))?;
+            for step in extraction.extract(container) {
+                run(&step)?;
+            }
             for (from, path) in extraction.copies() {
                 let to = context.make_dir("destination_dir", &path.destination_dir)?;
                 run(&copy(&from, &to.to_string_lossy()))?;
@@ -156,26 +162,15 @@ impl Driver {
     }
 }
 
-/// Pushes the image, if it is to be, and answers with what its registry calls it.
-fn pushed(container: &Container<'_>, tag: &str) -> Result<Option<BuiltImage>, StrategyError> {
-    if !container.pushes() {
-        return Ok(None);
-    }
-    run(&container.push(tag))?;
-    let found = match container.pushed(tag) {
-        None => fs::read_to_string(DIGEST).map_err(StrategyError::file("read", DIGEST))?,
-        Some(step) => {
-            let told = ask(&step)?;
-            digest_of(tag, &told).unwrap_or_else(|| String::from_utf8_lossy(&told).trim().to_owned())
-        }
-    };
-    match found.trim().parse() {
-        Ok(digest) => Ok(Some(BuiltImage { reference: tag.into(), digest })),
-        Err(_) => {
-            let tool = container.tool.as_str();
-            Err(StrategyError::NoDigest { tool, output: tag.to_owned(), found })
+/// The file beside a Dockerfile that says what is left out; of two it is the one that buildah and podman take.
+fn ignore_beside(context: &Context, dockerfile: &str) -> Result<Option<PathBuf>, StrategyError> {
+    for kind in ["dockerignore", "containerignore"] {
+        let found = context.find_optional("the ignore file", &format!("{dockerfile}.{kind}"))?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
+    Ok(None)
 }
 
 fn write_registries(container: &Container<'_>) -> Result<(), StrategyError> {
@@ -196,9 +191,9 @@ fn write_registries(container: &Container<'_>) -> Result<(), StrategyError> {
     write(registries::FILE, registries::with_insecure(&text, &path, registries::hosts(container.spec))?)
 }
 
-/// Where the runner put the secrets, if there are any.
-fn secrets_dir() -> Option<String> {
-    std::env::var("BASEWATCH_SECRETS_DIR").ok().filter(|dir| !dir.is_empty())
+/// Where the runner put secrets or credentials, if there are any.
+fn dir(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|dir| !dir.is_empty())
 }
 
 fn own_scripts(context: &Context) -> Result<OwnScripts, StrategyError> {

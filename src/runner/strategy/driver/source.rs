@@ -6,10 +6,10 @@ use std::process::Stdio;
 
 use super::super::checkout::{Checkout, SOURCE, head, is_commit};
 use super::super::error::StrategyError;
-use super::super::images::{self, copy};
+use super::super::images::copy;
+use super::super::makes_image;
 use super::super::place::Context;
 use super::{Driver, ask, print, run, say, try_run};
-use crate::controller::StrategyKind;
 
 impl Driver {
     /// Gets it, and tells its commit.
@@ -26,18 +26,12 @@ impl Driver {
         let directory = source.directory.as_deref().ok_or(StrategyError::NoSource)?;
         let context = Context::new(&directory.to_string_lossy(), context_dir)?;
         let commit = commit_of(directory);
-        let context = if self.needs_copy() { copied(&context)? } else { context };
+        let context = if makes_image(&self.spec) { copied(context)? } else { context };
         if commit.is_some() {
             self.result.commit = commit;
             self.tell()?;
         }
         Ok(context)
-    }
-
-    /// Whether something goes into the context that is not in the source code.
-    fn needs_copy(&self) -> bool {
-        let makes_image = matches!(self.spec.strategy, StrategyKind::Docker | StrategyKind::Source);
-        makes_image && !images::all(&self.spec.image_sources).is_empty()
     }
 }
 
@@ -93,14 +87,14 @@ fn commit_of(directory: &Path) -> Option<String> {
     is_commit(&commit).then_some(commit)
 }
 
-/// The context, to put files into.
-fn copied(context: &Context) -> Result<Context, StrategyError> {
+/// A copy of the context: files are put into it, and a Dockerfile may write to it (`RUN --mount=type=bind,rw`).
+fn copied(context: Context) -> Result<Context, StrategyError> {
     fs::create_dir_all(SOURCE).map_err(StrategyError::file("make the directory", SOURCE))?;
     let step = copy(&context.path, SOURCE);
     print(&step);
     let status = step.run().map_err(|source| StrategyError::Start { step: step.name(), source })?;
     match status.success() {
-        true => Context::new(SOURCE, None),
+        true => Context::copy(SOURCE, context),
         false => Err(StrategyError::Step { step: step.name(), status }),
     }
 }

@@ -1,7 +1,9 @@
 use std::path::Path;
+use std::process::Stdio;
 
 use super::super::container::digest_of;
 use super::super::preview::steps_by;
+use super::super::step::Step;
 use super::super::{Need, is_driven, needs};
 use super::*;
 use crate::controller::{ImagePath, ImageUse, PinnedSource, Revision, Venue};
@@ -13,6 +15,9 @@ const CHECKOUT: [&str; 5] = [
     "git -C work/source checkout --quiet --detach FETCH_HEAD --",
     "git -C work/source submodule update --init --recursive",
 ];
+
+/// What the image is called while it is built.
+const OWN: &str = "localhost/basewatch/default/app:7";
 
 /// The steps after the checkout, the long digest shortened.
 fn after_checkout(spec: &BuildSpec, tool: Tool) -> Vec<String> {
@@ -39,8 +44,8 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
     spec.venue =
         Some(Box::new(Venue { secrets: vec![("npm".into(), Path::new("/s").into())], ..Venue::default() }));
     let rest = format!(
-        "{LABELS} '--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm' --tag=r.test/app:latest --no-cache \
-         --target=final '--build-arg=WORD=it'\\''s' work/source/sub"
+        "{LABELS} \"--secret=id=npm,src=$BASEWATCH_SECRETS_DIR/npm\" --tag={OWN} --no-cache \
+         --target=final --build-arg=WORD=… work/source/sub"
     );
     for tool in [Tool::Buildah, Tool::Podman] {
         let program = format!("CONTAINERS_REGISTRIES_CONF=work/registries.conf {}", tool.as_str());
@@ -48,7 +53,8 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
             after_checkout(&spec, tool),
             [
                 format!("{program} build --file=work/Dockerfile --pull-always {rest}"),
-                format!("{program} push --digestfile work/digest r.test/app:latest"),
+                format!("{program} push --digestfile work/digest {OWN} docker://r.test/app:latest"),
+                format!("{program} rmi {OWN}"),
             ]
         );
     }
@@ -56,8 +62,10 @@ fn a_dockerfile_is_built_by_each_tool_in_its_own_words() {
         after_checkout(&spec, Tool::Docker),
         [
             format!("DOCKER_BUILDKIT=1 docker build --file=work/Dockerfile --pull {rest}"),
+            format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
-            "docker image inspect --format '{{json .RepoDigests}}' r.test/app:latest".to_owned(),
+            format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
+            format!("docker rmi {OWN}"),
         ]
     );
 }
@@ -69,12 +77,16 @@ fn without_an_output_or_a_push_the_image_stays_here() {
     let steps = after_checkout(&spec, Tool::Buildah);
     assert_eq!(
         steps,
-        [format!("buildah build --file=work/Dockerfile {LABELS} --tag=r.test/app:latest work/source/sub")]
+        [
+            format!("buildah build --file=work/Dockerfile {LABELS} --tag={OWN} work/source/sub"),
+            format!("buildah tag {OWN} r.test/app:latest"),
+            format!("buildah rmi {OWN}"),
+        ]
     );
     spec.options = None;
     spec.output = None;
     let steps = after_checkout(&spec, Tool::Buildah);
-    assert!(steps.len() == 1 && steps[0].contains("--tag=localhost/basewatch/default/app:7"), "{steps:?}");
+    assert!(steps.len() == 1 && steps[0].contains(OWN), "{steps:?}");
 }
 
 #[test]
@@ -84,12 +96,16 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
     assert_eq!(
         after_checkout(&spec, Tool::S2i),
         [
+            "docker pull r.test/app:latest".to_owned(),
+            format!("docker tag r.test/app:latest {OWN}"),
             format!(
                 "s2i build --copy --environment-file=work/environment --incremental {LABELS} \
-                 work/source/sub r.test/base@sha256:a r.test/app:latest"
+                 work/source/sub r.test/base@sha256:a {OWN}"
             ),
+            format!("docker tag {OWN} r.test/app:latest"),
             "docker push r.test/app:latest".to_owned(),
-            "docker image inspect --format '{{json .RepoDigests}}' r.test/app:latest".to_owned(),
+            format!("docker image inspect --format '{{{{json .RepoDigests}}}}' {OWN}"),
+            format!("docker rmi {OWN}"),
         ]
     );
     assert_eq!(
@@ -100,11 +116,38 @@ fn a_source_build_is_by_s2i_or_by_what_s2i_would_do() {
             "podman pull r.test/app:latest".to_owned(),
             format!(
                 "podman build --file=work/Containerfile --ignorefile=work/Containerfile.dockerignore {LABELS} \
-                 --tag=r.test/app:latest work/source/sub"
+                 --tag={OWN} work/source/sub"
             ),
-            "podman push --digestfile work/digest r.test/app:latest".to_owned(),
+            format!("podman push --digestfile work/digest {OWN} docker://r.test/app:latest"),
+            format!("podman rmi {OWN}"),
         ]
     );
+}
+
+#[test]
+fn the_image_before_is_looked_for_here_if_none_is_pushed() {
+    let mut spec = spec(StrategyKind::Source);
+    *options(&mut spec) = StrategyOptions { incremental: true, no_push: true, ..StrategyOptions::default() };
+    for (tool, inspect, at) in [
+        (Tool::Buildah, "buildah inspect --type image r.test/app:latest", 2),
+        (Tool::Podman, "podman image inspect r.test/app:latest", 2),
+        (Tool::S2i, "docker image inspect r.test/app:latest", 0),
+    ] {
+        assert_eq!(after_checkout(&spec, tool)[at], inspect);
+    }
+    spec.output = None;
+    let steps = after_checkout(&spec, Tool::Buildah);
+    assert!(!steps.iter().any(|step| step.contains("r.test/app")), "{steps:?}");
+}
+
+#[test]
+fn s2i_is_told_where_the_credentials_are() {
+    let mut spec = spec(StrategyKind::Source);
+    let auth_file = Some(Path::new("/etc/auth.json").into());
+    spec.venue = Some(Box::new(Venue { auth_file, ..Venue::default() }));
+    let steps = after_checkout(&spec, Tool::S2i);
+    let start = "s2i build --copy --environment-file=work/environment \"--dockercfg-path=$DOCKER_CONFIG/config.json\" ";
+    assert!(steps[0].starts_with(start), "{steps:?}");
 }
 
 #[test]
@@ -127,6 +170,10 @@ fn files_of_other_images_go_into_a_copy_of_a_directory() {
         ]
     );
     assert!(steps[3].ends_with(" work/source"), "{steps:?}");
+    let files = format!("{OWN}-files-1");
+    let steps = steps_by(&spec, Tool::Buildah);
+    assert!(steps[1].contains(&format!(" --tag={files} ")), "{steps:?}");
+    assert_eq!(steps[2], format!("buildah rmi {files}"));
     let text = super::super::images::all(&spec.image_sources)[0].text();
     let reference = &image("r.test/tools:1").reference;
     assert_eq!(text, format!("FROM scratch\nCOPY --from={reference} [\"/opt/x\",\"/0/x\"]\n"));
@@ -164,6 +211,15 @@ fn the_driver_makes_what_has_source_code_and_no_say_of_its_own() {
     assert!(!is_driven(&own), "its command builds");
     assert!(!is_driven(&spec(StrategyKind::Custom)), "its builder fetches");
     assert!(steps_by(&own, Tool::Buildah).is_empty());
+}
+
+#[test]
+fn git_asks_nobody_for_anything() {
+    let told = Step::new("git", ["-c", "alias.told=!env", "told"]).output(Stdio::null()).unwrap().unwrap();
+    let told = String::from_utf8(told).unwrap();
+    for variable in ["GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS_REQUIRE=force", "SSH_ASKPASS=/bin/false"] {
+        assert!(told.lines().any(|line| line == variable), "{variable}");
+    }
 }
 
 #[test]

@@ -110,6 +110,19 @@ pub(super) fn relative(node: Node, problems: &mut Problems) -> Option<String> {
     }
 }
 
+/// A path from a directory of the source code to another place in it: whether it stays in it, the checkout tells.
+pub(super) fn in_source(node: Node, problems: &mut Problems) -> Option<String> {
+    let place = node.place.clone();
+    let text = word(node, problems)?;
+    match text.starts_with('/') {
+        true => {
+            let fix = "write it as seen from the context directory";
+            problems.wrong(&place, "is not in the source code", Value::Text(text), fix)
+        }
+        false => Some(text),
+    }
+}
+
 /// The environment of a build, besides what every build is given.
 pub(super) fn env(node: Node, problems: &mut Problems) -> Option<Vec<(String, At<String>)>> {
     named(variable, text)(node, problems)

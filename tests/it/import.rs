@@ -55,7 +55,12 @@ fn the_documents_blocks_are_imported_with_no_line_changed() {
     assert_eq!(config["strategy"]["from"]["name"].as_str(), Some("ruby-20-centos7:latest"));
     let watched = config["trigger"][1]["image_change"]["from"]["name"].as_str();
     assert_eq!(watched, Some("custom-image:latest"));
-    assert!(text(&output.stderr).contains("BuildConfig app: add `command`"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr)
+            .contains("BuildConfig app: spec.source: names no repository: add `source`, or a `command`"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -130,10 +135,11 @@ fn bring_in(home: &Home, arguments: &[&str], yaml: &str, command: Option<&str>) 
     let output = import(&[&["-"], arguments].concat(), yaml);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let toml = text(&output.stdout);
-    let line = toml.lines().find(|line| line.starts_with("# command = ")).unwrap();
+    let head = "[build_config.strategy]\n";
+    assert!(toml.contains(head), "{toml}");
     let toml = match command {
-        Some(command) => toml.replace(line, &format!("command = [\"/bin/sh\", \"-c\", {command:?}]")),
-        None => toml,
+        Some(command) => toml.replace(head, &format!("{head}command = [\"/bin/sh\", \"-c\", {command:?}]\n")),
+        None => toml.to_owned(),
     };
     fs::write(home.path().join("conf.d/openshift.toml"), toml).unwrap();
 }

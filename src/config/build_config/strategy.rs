@@ -1,7 +1,7 @@
 //! `[build_config.strategy]` as typed.
 
 use super::super::file::{Keys, Named};
-use super::super::grammar::{command, custom_variable, plain_variable, relative, working_dir};
+use super::super::grammar::{command, custom_variable, in_source, plain_variable, working_dir};
 use super::super::object_ref::ObjectRef;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::section::{At, Section, Typed, as_table};
@@ -42,7 +42,7 @@ impl Strategy {
             place: section.place(),
             kind: section.key("type", kind),
             from: section.optional("from", ObjectRef::read),
-            dockerfile_path: section.key("dockerfile_path", relative),
+            dockerfile_path: section.key("dockerfile_path", in_source),
             build_args: section.key("build_args", build_args),
             target: section.key("target", word),
             no_cache: section.key("no_cache", flag),

@@ -48,7 +48,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use uuid::Uuid;
 
 use super::Settings;
 use super::attempt::{Attempt, interrupt};
@@ -63,7 +64,8 @@ use spool::{Spool, Stored};
 const FIRST_WORD: Duration = Duration::from_secs(60);
 /// How long the lock is waited for: an instance that was told to forget an earlier attempt may have much to delete.
 const LOCK: Duration = Duration::from_secs(60);
-/// How long an instance that holds the lock may take to be reachable, or to be gone.
+/// How long an instance that holds the lock may take to be reachable, or to be gone; and then, to greet. Both together
+/// are far less than a daemon waits for an answer.
 const REACHABLE: Duration = Duration::from_secs(10);
 /// The wait between two looks for it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -104,6 +106,9 @@ pub enum InstanceError {
     #[error("talk to the daemon: {0}")]
     Daemon(String),
 }
+    /// Another instance.
+    #[error("talk to the instance that has the build: {0}")]
+    Instance(String),
 
 /// A conversation with a daemon, both halves.
 struct Line {
@@ -112,6 +117,14 @@ struct Line {
 }
 
 /// Serves the daemon that is connected, until nothing is left to be done for it. `stop` becomes true when the instance is
+/// Who has a build.
+enum Found {
+    /// We do, from now on.
+    Free(Spool),
+    /// Another instance, which is connected.
+    Taken(UnixStream),
+}
+
 /// to end: its build is cut off.
 ///
 /// # Errors
@@ -202,28 +215,22 @@ async fn start_attempt(
 
 /// Tells what became of the attempt.
 async fn attach_attempt(
-    line: Line,
+    mut line: Line,
     attach: Attach,
     options: Options,
     stop: watch::Receiver<bool>,
 ) -> Result<(), InstanceError> {
     let Attach { id, build, attempt, offset } = attach.clone();
     let this = AttemptRef { build, id, attempt, runner: None, handle: None };
-    let until = Instant::now() + REACHABLE;
-    let spool = loop {
-        let state_dir = options.state_dir.clone();
-        let held = blocking(move || Spool::try_hold(&state_dir, id)).await;
-        if let Some(spool) = held.map_err(|source| files("take the lock of the build", &options, source))? {
-            break Arc::new(spool);
-        }
-        // Another instance has it: that one answers. Where it cannot be reached, it has just begun, or just ends.
-        match spool::connect(&options.state_dir, id) {
-            Ok(other) => return join(line, other, attach).await,
-            Err(error) if Instant::now() > until => {
-                return Err(files("reach the instance that has the build", &options, error));
-            }
-            Err(_) => sleep(PAUSE).await,
-        }
+    // Cancel-safe: whoever hangs up asks again, and nothing was done yet.
+    let found = tokio::select! {
+        () = line.incoming.hung_up() => return Ok(()),
+        found = reach(&options, id) => found,
+    };
+    let spool = match found {
+        Ok(Found::Free(spool)) => Arc::new(spool),
+        Ok(Found::Taken(other)) => return join(line, other, attach).await,
+        Err(error) => return Err(line.fail(error).await),
     };
     let settings = Arc::new(settings(&options, Settings::LOG_LIMIT));
     let knowing = Arc::clone(&spool);
@@ -243,6 +250,30 @@ async fn attach_attempt(
 /// The instance that had the attempt is gone, and did not say how it ended.
 async fn cut_off(spool: &Arc<Spool>, this: &AttemptRef, settings: &Arc<Settings>) -> Stored {
     let over = interrupt(this.clone(), Arc::clone(settings), spool.directory().clone()).await;
+/// Takes the build, or else connects to the instance that has it. Where that cannot be reached, it has just begun, or
+/// just ends.
+async fn reach(options: &Options, id: Uuid) -> Result<Found, InstanceError> {
+    let until = Instant::now() + REACHABLE;
+    loop {
+        let state_dir = options.state_dir.clone();
+        let held = in_time(until, blocking(move || Spool::try_hold(&state_dir, id))).await;
+        if let Some(spool) = held.map_err(|source| files("take the lock of the build", options, source))? {
+            return Ok(Found::Free(spool));
+        }
+        match in_time(until, spool::connect(&options.state_dir, id)).await {
+            Ok(other) => return Ok(Found::Taken(other)),
+            Err(error) if Instant::now() >= until => {
+                return Err(files("reach the instance that has the build", options, error));
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn in_time<T>(until: Instant, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(until, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
     let stored = Stored::of(over);
     hold::store(spool, this, &stored).await;
     stored
@@ -270,27 +301,33 @@ async fn unknown(
 }
 
 /// Joins the daemon to the instance that has its build.
-async fn join(line: Line, other: StdStream, attach: Attach) -> Result<(), InstanceError> {
-    let talk = async {
-        other.set_nonblocking(true)?;
-        let mut other = Line::new(other)?;
-        let greeted = async {
-            other.outgoing.hello().await?;
-            other.incoming.hello().await?;
-            other.outgoing.request(&Request::Attach(attach)).await
-        };
-        greeted.await.map_err(io::Error::other)?;
-        // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
-        // waited for the question.
-        let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
-        let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
-        // Cancel-safe: once either of them has hung up, nothing more is to be said to the other.
-        tokio::select! {
-            done = copy(&mut told, &mut to_daemon) => done.map(drop),
-            done = copy(&mut said, &mut to_instance) => done.map(drop),
-        }
+async fn join(mut line: Line, other: UnixStream, attach: Attach) -> Result<(), InstanceError> {
+    let mut other = Line::of(other);
+    let greeted = async {
+        other.outgoing.hello().await?;
+        other.incoming.hello().await?;
+        other.outgoing.request(&Request::Attach(attach)).await
     };
-    talk.await.map_err(|error: io::Error| InstanceError::Daemon(error.to_string()))
+    // Cancel-safe: a half-said greeting goes with its connection.
+    let greeted = tokio::select! {
+        () = line.incoming.hung_up() => return Ok(()),
+        greeted = timeout(REACHABLE, greeted) => greeted,
+    };
+    let greeted = greeted.unwrap_or(Err(WireError::Silent(REACHABLE)));
+    if let Err(error) = greeted {
+        let error = InstanceError::Instance(error.to_string());
+        return Err(line.fail(error).await);
+    }
+    // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
+    // waited for the question.
+    let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
+    let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
+    // Cancel-safe: once either of them has hung up, nothing more is to be said to the other.
+    let done = tokio::select! {
+        done = copy(&mut told, &mut to_daemon) => done,
+        done = copy(&mut said, &mut to_instance) => done,
+    };
+    done.map(drop).map_err(|error| InstanceError::Daemon(error.to_string()))
 }
 
 fn settings(options: &Options, log_limit: u64) -> Settings {
@@ -350,6 +387,12 @@ impl Line {
     /// Answers that an attempt is not started, and says why.
     async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<(), InstanceError> {
         let AttemptRef { build, attempt, .. } = this;
+    /// Tells why nothing can be said of an attempt yet. The daemon asks again.
+    async fn fail(&mut self, error: InstanceError) -> InstanceError {
+        let _ = self.outgoing.reply(&Reply::Refused { reason: error.to_string().into() }).await;
+        error
+    }
+
         tracing::warn!(event = "attempt_refused", %build, attempt, reason, "not started");
         // A daemon that is gone asks again.
         let _ = self.outgoing.reply(&Reply::Refused { reason: reason.into() }).await;

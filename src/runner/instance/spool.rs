@@ -4,12 +4,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::fcntl::OFlag;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
 use uuid::Uuid;
 
 use super::super::attempt::Over;
@@ -20,6 +22,8 @@ use crate::failpoint;
 
 /// Where the files of all builds are that builds do not see.
 pub(super) const SPOOL: &str = "spool";
+/// How the names end of what is only left to be deleted.
+const GONE: &str = ".gone";
 /// How often the lock is tried that others delete as often.
 const TRIES: usize = 100;
 
@@ -97,7 +101,7 @@ impl Spool {
         for _ in 0..TRIES {
             DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
             let mut options = OpenOptions::new();
-            let lock = match options.write(true).create(true).truncate(false).mode(0o600).open(&path) {
+            let lock = match open_plain(options.write(true).create(true).truncate(false).mode(0o600), &path) {
                 Ok(lock) => lock,
                 // Whoever had the build forgot it right now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -106,6 +110,11 @@ impl Spool {
             if !take(&lock)? {
                 return Ok(None);
             }
+                // Nobody can have taken it for a lock.
+                Err(_) if is_no_file(&path) => {
+                    set_aside(&path)?;
+                    continue;
+                }
             // The lock of a file that was deleted meanwhile keeps nobody out.
             let theirs = fs::metadata(&path).map(|found| (found.dev(), found.ino())).ok();
             let ours = lock.metadata().map(|found| (found.dev(), found.ino()))?;
@@ -213,10 +222,25 @@ pub(super) fn dir(state_dir: &Path, id: Uuid) -> PathBuf {
     state_dir.join(SPOOL).join(id.to_string())
 }
 
-/// Connects to the instance that has the build.
-pub(super) fn connect(state_dir: &Path, id: Uuid) -> io::Result<UnixStream> {
+/// Connects to the instance that has the build. Where too many wait for it already, it fails at once.
+pub(super) async fn connect(state_dir: &Path, id: Uuid) -> io::Result<UnixStream> {
     let (_dir, path) = socket(&dir(state_dir, id))?;
-    UnixStream::connect(path)
+    UnixStream::connect(path).await
+}
+
+/// Whether something is there that is not a plain file: a build's doing.
+fn is_no_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Gives what is at `path` a name that nothing else has, and tells it. It stays beside, since to move a directory
+/// elsewhere takes the right to write to it.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}{GONE}", Uuid::new_v4()));
+    let aside = PathBuf::from(name);
+    fs::rename(path, &aside)?;
+    Ok(aside)
 }
 
 /// When anybody last asked for the build, if that can be told.
@@ -228,7 +252,8 @@ pub(super) fn last_asked(dir: &Path) -> Option<SystemTime> {
 /// A name for the socket that is short enough wherever it is: the kernel takes 108 bytes. It leads there as long as the
 /// directory that comes with it is open.
 fn socket(dir: &Path) -> io::Result<(File, PathBuf)> {
-    let dir = File::open(dir)?;
+    let flags = OFlag::O_DIRECTORY.bits();
+    let dir = OpenOptions::new().read(true).custom_flags(flags).open(dir)?;
     let path = format!("/proc/self/fd/{}/sock", dir.as_raw_fd()).into();
     Ok((dir, path))
 }

@@ -281,3 +281,48 @@ fn a_lock_that_was_deleted_meanwhile_keeps_nobody_out_and_is_not_believed() {
     assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second one has it, by whichever file");
     drop(second);
 }
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_lock_holds_nobody_up() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    for attempt in [1, 2] {
+        fs::create_dir_all(place.spool(spec.id)).unwrap();
+        nix::unistd::mkfifo(&place.spool(spec.id).join("lock"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        if attempt == 1 {
+            assert_eq!(place.attach(&spec, attempt, 0).await.answer().await, Reply::Unknown);
+            fs::remove_file(place.spool(spec.id).join("lock")).unwrap();
+        } else {
+            let mut talk = place.start(&spec, attempt).await;
+            assert_eq!(talk.end().await, ("run\n".to_owned(), Outcome::Complete));
+        }
+    }
+}
+
+/// An instance that has the build and does not answer, and how many may wait for it.
+fn mute(place: &Place, id: Uuid, backlog: u32) -> (Spool, tokio::net::UnixListener) {
+    let held = Spool::hold(place.dir.path(), id).unwrap();
+    let socket = tokio::net::UnixSocket::new_stream().unwrap();
+    socket.bind(place.spool(id).join("sock")).unwrap();
+    (held, socket.listen(backlog).unwrap())
+}
+
+/// Connections to it, until no more can wait.
+async fn crowd(place: &Place, id: Uuid) -> Vec<UnixStream> {
+    let mut crowd = Vec::new();
+    while let Ok(one) = spool::connect(place.dir.path(), id).await {
+        crowd.push(one);
+    }
+    crowd
+}
+
+#[tokio::test]
+async fn an_instance_that_waits_for_a_mute_one_goes_with_its_daemon() {
+    for is_crowded in [false, true] {
+        let (place, spec) = (Place::new(), script("echo run"));
+        let _mute = mute(&place, spec.id, 1);
+        let _crowd = if is_crowded { crowd(&place, spec.id).await } else { Vec::new() };
+        let Talk { line, instance } = place.attach(&spec, 1, 0).await;
+        drop(line);
+        timeout(Duration::from_secs(60), instance).await.expect("an end in time").unwrap().unwrap();
+    }
+}

@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) attempt: u32,
     /// Its output.
     pub(super) log: PathBuf,
-    /// Tells that there is more of it.
+    /// Tells that there is more of it, and how much there can be: no more is told, whatever the file has.
     pub(super) written: watch::Sender<u64>,
     /// How it ended.
     pub(super) ended: watch::Sender<Option<Arc<Stored>>>,
@@ -61,7 +61,7 @@ impl Hold {
     ) -> Self {
         let shared = Shared {
             attempt: this.attempt,
-            log: spool.directory().log_file(),
+            log: spool.log_file(),
             written,
             ended: watch::Sender::new(None),
             stop,

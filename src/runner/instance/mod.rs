@@ -10,13 +10,14 @@
 //!
 //! # Files
 //! ```text
-//! <state_dir>/ID/           the build's own directory: build.json, result.json, log, handle
+//! <state_dir>/ID/           the build's own directory: build.json, result.json, handle
 //!             spool/ID/     lock          held by the instance that has the build; where nobody holds it, nobody lives
 //!                           sock          where other instances join it
 //!                           attempt       the highest attempt that was started, or told to be gone
+//!                           log           its output
 //!                           outcome.json  how it ended, until the daemon has stored that
 //! ```
-//! What the instance relies on is not in the build's own directory: a build may empty that.
+//! What the instance relies on is not in the build's own directory: a build may empty that, or write a log there.
 //!
 //! # Two attempts never live together
 //! Whoever starts, ends or forgets an attempt holds the lock. A start that comes late, behind an attach or a newer
@@ -105,10 +106,10 @@ pub enum InstanceError {
     /// The other side.
     #[error("talk to the daemon: {0}")]
     Daemon(String),
-}
     /// Another instance.
     #[error("talk to the instance that has the build: {0}")]
     Instance(String),
+}
 
 /// A conversation with a daemon, both halves.
 struct Line {
@@ -116,7 +117,6 @@ struct Line {
     outgoing: Outgoing<OwnedWriteHalf>,
 }
 
-/// Serves the daemon that is connected, until nothing is left to be done for it. `stop` becomes true when the instance is
 /// Who has a build.
 enum Found {
     /// We do, from now on.
@@ -125,6 +125,7 @@ enum Found {
     Taken(UnixStream),
 }
 
+/// Serves the daemon that is connected, until nothing is left to be done for it. `stop` becomes true when the instance is
 /// to end: its build is cut off.
 ///
 /// # Errors
@@ -184,7 +185,7 @@ async fn start_attempt(
     }
     failpoint::pass("instance-before-attempt");
     let taking = Arc::clone(&spool);
-    match blocking(move || taking.take(attempt)).await {
+    match blocking(move || taking.take(attempt, log_limit)).await {
         Ok(true) => {}
         Ok(false) => {
             let reason =
@@ -202,7 +203,7 @@ async fn start_attempt(
         this: this.clone(),
         spec,
         directory: spool.directory().clone(),
-        log: Log::Followed(written.clone()),
+        log: Log::Followed { path: spool.log_file(), written: written.clone() },
         private: Some(private),
         // Nobody listens: whoever is connected was told when the attempt was taken.
         events: tokio::sync::mpsc::channel(1).0,
@@ -235,21 +236,20 @@ async fn attach_attempt(
     let settings = Arc::new(settings(&options, Settings::LOG_LIMIT));
     let knowing = Arc::clone(&spool);
     let known = blocking(move || knowing.find(attempt)).await;
-    let stored = match known.map_err(|source| files("read what is known of the build", &options, source))? {
-        spool::Known::Ended(stored) => *stored,
-        spool::Known::Started => cut_off(&spool, &this, &settings).await,
-        spool::Known::Nothing => return unknown(line, &spool, &this, &options, settings).await,
-    };
-    let (written, _) = watch::channel(0);
+    let (stored, length) =
+        match known.map_err(|source| files("read what is known of the build", &options, source))? {
+            spool::Known::Ended(stored, length) => (*stored, length),
+            spool::Known::Started(length) => (cut_off(&spool, &this, &settings).await, length),
+            spool::Known::Nothing => return unknown(line, &spool, &this, &options, settings).await,
+        };
+    // How much there is of it is not known, but how much there can be.
+    let (written, _) = watch::channel(length);
     let hold = Hold::new(spool, this, settings, written, watch::channel(None).0);
     hold.ended(stored);
     hold.run(Some((line, offset)), None, stop).await;
     Ok(())
 }
 
-/// The instance that had the attempt is gone, and did not say how it ended.
-async fn cut_off(spool: &Arc<Spool>, this: &AttemptRef, settings: &Arc<Settings>) -> Stored {
-    let over = interrupt(this.clone(), Arc::clone(settings), spool.directory().clone()).await;
 /// Takes the build, or else connects to the instance that has it. Where that cannot be reached, it has just begun, or
 /// just ends.
 async fn reach(options: &Options, id: Uuid) -> Result<Found, InstanceError> {
@@ -274,6 +274,9 @@ async fn in_time<T>(until: Instant, step: impl Future<Output = io::Result<T>>) -
     timeout_at(until, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// The instance that had the attempt is gone, and did not say how it ended.
+async fn cut_off(spool: &Arc<Spool>, this: &AttemptRef, settings: &Arc<Settings>) -> Stored {
+    let over = interrupt(this.clone(), Arc::clone(settings), spool.directory().clone()).await;
     let stored = Stored::of(over);
     hold::store(spool, this, &stored).await;
     stored
@@ -384,15 +387,15 @@ impl Line {
         InstanceError::Daemon(reason)
     }
 
-    /// Answers that an attempt is not started, and says why.
-    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<(), InstanceError> {
-        let AttemptRef { build, attempt, .. } = this;
     /// Tells why nothing can be said of an attempt yet. The daemon asks again.
     async fn fail(&mut self, error: InstanceError) -> InstanceError {
         let _ = self.outgoing.reply(&Reply::Refused { reason: error.to_string().into() }).await;
         error
     }
 
+    /// Answers that an attempt is not started, and says why.
+    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<(), InstanceError> {
+        let AttemptRef { build, attempt, .. } = this;
         tracing::warn!(event = "attempt_refused", %build, attempt, reason, "not started");
         // A daemon that is gone asks again.
         let _ = self.outgoing.reply(&Reply::Refused { reason: reason.into() }).await;

@@ -22,6 +22,8 @@ use crate::failpoint;
 
 /// Where the files of all builds are that builds do not see.
 pub(super) const SPOOL: &str = "spool";
+/// How much an attempt's log may be longer than what is kept of its output: by the remarks in it.
+const ROOM: u64 = 64 << 10;
 /// How the names end of what is only left to be deleted.
 const GONE: &str = ".gone";
 /// How often the lock is tried that others delete as often.
@@ -53,10 +55,10 @@ pub(super) struct Stored {
 pub(super) enum Known {
     /// It was never started here, or is forgotten.
     Nothing,
-    /// It was started, and nothing tells how it ended.
-    Started,
-    /// It is over.
-    Ended(Box<Stored>),
+    /// It was started, and nothing tells how it ended. Its log is no longer than this.
+    Started(u64),
+    /// It is over. Its log is no longer than this.
+    Ended(Box<Stored>, u64),
 }
 
 /// The highest attempt that was started, or told to be gone.
@@ -65,6 +67,9 @@ struct Noted {
     attempt: u32,
     #[serde(default)]
     gone: bool,
+    /// How much of its output is kept.
+    #[serde(default)]
+    log_limit: u64,
 }
 
 impl Stored {
@@ -105,16 +110,16 @@ impl Spool {
                 Ok(lock) => lock,
                 // Whoever had the build forgot it right now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            if !take(&lock)? {
-                return Ok(None);
-            }
                 // Nobody can have taken it for a lock.
                 Err(_) if is_no_file(&path) => {
                     set_aside(&path)?;
                     continue;
                 }
+                Err(error) => return Err(error),
+            };
+            if !take(&lock)? {
+                return Ok(None);
+            }
             // The lock of a file that was deleted meanwhile keeps nobody out.
             let theirs = fs::metadata(&path).map(|found| (found.dev(), found.ino())).ok();
             let ours = lock.metadata().map(|found| (found.dev(), found.ino()))?;
@@ -131,14 +136,20 @@ impl Spool {
         &self.directory
     }
 
+    /// Where the output of the attempt is. A build finds no such file in its own directory: what it does to a log there
+    /// is its own affair.
+    pub(super) fn log_file(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
     /// Notes that `attempt` is started from now on; false if it must not be. What is there of an earlier one goes.
-    pub(super) fn take(&self, attempt: u32) -> io::Result<bool> {
+    pub(super) fn take(&self, attempt: u32, log_limit: u64) -> io::Result<bool> {
         if self.noted()?.is_some_and(|noted| noted.attempt >= attempt) {
             return Ok(false);
         }
-        self.note(Noted { attempt, gone: false })?;
+        self.note(Noted { attempt, gone: false, log_limit })?;
         remove(&self.outcome())?;
-        remove(&self.directory.log_file())?;
+        remove(&self.log_file())?;
         Ok(true)
     }
 
@@ -146,20 +157,21 @@ impl Spool {
     pub(super) fn bury(&self, attempt: u32) -> io::Result<()> {
         match self.noted()? {
             Some(noted) if noted.attempt > attempt => Ok(()),
-            Some(_) | None => self.note(Noted { attempt, gone: true }),
+            Some(_) | None => self.note(Noted { attempt, gone: true, log_limit: 0 }),
         }
     }
 
     /// What is known of `attempt`. Asking makes it younger.
     pub(super) fn find(&self, attempt: u32) -> io::Result<Known> {
-        match self.noted()? {
-            Some(noted) if noted.attempt == attempt && !noted.gone => {}
+        let log_limit = match self.noted()? {
+            Some(noted) if noted.attempt == attempt && !noted.gone => noted.log_limit,
             Some(_) | None => return Ok(Known::Nothing),
-        }
+        };
         File::options().write(true).open(self.attempt())?.set_modified(SystemTime::now())?;
         let stored: Option<Stored> = read(&self.outcome())?;
         let stored = stored.filter(|stored| stored.attempt == attempt);
-        Ok(stored.map_or(Known::Started, |stored| Known::Ended(Box::new(stored))))
+        let length = log_limit.saturating_add(ROOM);
+        Ok(stored.map_or(Known::Started(length), |stored| Known::Ended(Box::new(stored), length)))
     }
 
     /// Stores how an attempt ended, so that it survives a power cut.
@@ -172,7 +184,7 @@ impl Spool {
     pub(super) fn forget(&self, left: bool) -> io::Result<()> {
         failpoint::pass("instance-before-forget");
         if left {
-            remove(&self.directory.log_file())?;
+            remove(&self.log_file())?;
             return remove(&self.outcome());
         }
         remove(self.directory.path())?;

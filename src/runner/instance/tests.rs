@@ -192,7 +192,10 @@ async fn a_daemon_that_does_not_read_holds_no_build_up() {
 async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
     let place = Place::new();
     let gone = place.dir.path().join("gone");
-    let text = format!("cd $HOME; rm -rf log build.json handle; > {}; exec sleep 1000", gone.display());
+    let text = format!(
+        "cd ${{BASEWATCH_BUILD_FILE%/*}}; rm -rf build.json handle; > {}; exec sleep 1000",
+        gone.display()
+    );
     let spec = script(&text);
     let mut first = place.start(&spec, 1).await;
     assert_eq!(first.answer().await, Reply::Accepted);
@@ -201,6 +204,30 @@ async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
     assert_eq!(second.answer().await, Reply::Accepted);
     second.line.outgoing.request(&Request::Cancel).await.unwrap();
     assert_eq!(second.end().await.1, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn a_log_of_the_builds_own_is_none_of_its_output() {
+    let place = Place::new();
+    let mut spec = script("echo one; echo secret > log; truncate -s 8E log; echo two");
+    spec.working_dir = None;
+    let mut talk = place.start(&spec, 1).await;
+    assert_eq!(talk.end().await, ("one\ntwo\n".to_owned(), Outcome::Complete));
+}
+
+#[tokio::test]
+async fn no_more_is_told_than_was_kept_whatever_the_log_has() {
+    let place = Place::new();
+    let text = format!("echo one; truncate -s 1G {}/spool/*/log; echo two", place.dir.path().display());
+    let spec = script(&text);
+    let Request::Start(start) = start(&spec, 1) else { panic!("it is no start") };
+    let start = Start { log_limit: 1000, ..*start };
+    let mut talk = place.ask(Request::Start(Box::new(start))).await;
+    assert_eq!(talk.end().await.0.len(), "one\ntwo\n".len());
+    drop(talk.line);
+    talk.instance.await.unwrap().unwrap();
+    let told = place.attach(&spec, 1, 0).await.end().await.0.len();
+    assert!(told < 100_000, "{told} bytes");
 }
 
 #[tokio::test]

@@ -50,6 +50,16 @@ pub(super) struct Stored {
     pub(super) report: Report,
 }
 
+/// What a file says.
+enum Said<T> {
+    /// There is none.
+    Nothing,
+    /// What nobody here has written.
+    Nonsense,
+    /// This.
+    This(T),
+}
+
 /// What is known of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {
@@ -104,7 +114,7 @@ impl Spool {
         let dir = dir(state_dir, id);
         let path = dir.join("lock");
         for _ in 0..TRIES {
-            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+            make(state_dir, &dir)?;
             let mut options = OpenOptions::new();
             let lock = match open_plain(options.write(true).create(true).truncate(false).mode(0o600), &path) {
                 Ok(lock) => lock,
@@ -142,10 +152,16 @@ impl Spool {
         self.dir.join("log")
     }
 
-    /// Notes that `attempt` is started from now on; false if it must not be. What is there of an earlier one goes.
+    /// Notes that `attempt` is started from now on; false if it must not be. What is there of an earlier one goes. Where
+    /// the note makes no sense, a newer one may have been started: then only the next can be.
     pub(super) fn take(&self, attempt: u32, log_limit: u64) -> io::Result<bool> {
-        if self.noted()?.is_some_and(|noted| noted.attempt >= attempt) {
-            return Ok(false);
+        match self.noted()? {
+            Said::This(noted) if noted.attempt >= attempt => return Ok(false),
+            Said::Nonsense => {
+                self.bury(attempt)?;
+                return Ok(false);
+            }
+            Said::This(_) | Said::Nothing => {}
         }
         self.note(Noted { attempt, gone: false, log_limit })?;
         remove(&self.outcome())?;
@@ -156,22 +172,28 @@ impl Spool {
     /// Notes that `attempt` is gone, and cannot be started any more.
     pub(super) fn bury(&self, attempt: u32) -> io::Result<()> {
         match self.noted()? {
-            Some(noted) if noted.attempt > attempt => Ok(()),
-            Some(_) | None => self.note(Noted { attempt, gone: true, log_limit: 0 }),
+            Said::This(noted) if noted.attempt > attempt => Ok(()),
+            Said::This(_) | Said::Nonsense | Said::Nothing => {
+                self.note(Noted { attempt, gone: true, log_limit: 0 })
+            }
         }
     }
 
-    /// What is known of `attempt`. Asking makes it younger.
+    /// What is known of `attempt`. Asking makes it younger. Where the files make no sense, it is what can be relied on
+    /// without them: an attempt without an end was cut off, and one without a note is gone.
     pub(super) fn find(&self, attempt: u32) -> io::Result<Known> {
         let log_limit = match self.noted()? {
-            Some(noted) if noted.attempt == attempt && !noted.gone => noted.log_limit,
-            Some(_) | None => return Ok(Known::Nothing),
+            Said::This(noted) if noted.attempt == attempt && !noted.gone => noted.log_limit,
+            Said::This(_) | Said::Nonsense | Said::Nothing => return Ok(Known::Nothing),
         };
-        File::options().write(true).open(self.attempt())?.set_modified(SystemTime::now())?;
-        let stored: Option<Stored> = read(&self.outcome())?;
-        let stored = stored.filter(|stored| stored.attempt == attempt);
+        // Where it cannot be made younger, it is only swept earlier.
+        let file = open_plain(OpenOptions::new().write(true), &self.attempt());
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
         let length = log_limit.saturating_add(ROOM);
-        Ok(stored.map_or(Known::Started(length), |stored| Known::Ended(Box::new(stored), length)))
+        Ok(match read::<Stored>(&self.outcome())? {
+            Said::This(stored) if stored.attempt == attempt => Known::Ended(Box::new(stored), length),
+            Said::This(_) | Said::Nonsense | Said::Nothing => Known::Started(length),
+        })
     }
 
     /// Stores how an attempt ended, so that it survives a power cut.
@@ -201,7 +223,7 @@ impl Spool {
         Ok(listener)
     }
 
-    fn noted(&self) -> io::Result<Option<Noted>> {
+    fn noted(&self) -> io::Result<Said<Noted>> {
         read(&self.attempt())
     }
 
@@ -216,6 +238,9 @@ impl Spool {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(&text)?;
         file.sync_all()?;
+        if is_no_file(path) {
+            set_aside(path)?;
+        }
         fs::rename(&fresh, path)?;
         File::open(&self.dir)?.sync_all()
     }
@@ -270,13 +295,24 @@ fn socket(dir: &Path) -> io::Result<(File, PathBuf)> {
     Ok((dir, path))
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Said<T>> {
     let file = match open_plain(OpenOptions::new().read(true), path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Said::Nothing),
+        Err(_) if is_no_file(path) => return Ok(Said::Nonsense),
         Err(error) => return Err(error),
     };
     let mut text = Vec::new();
     file.take(REPLY_LIMIT as u64).read_to_end(&mut text)?;
-    Ok(Some(serde_json::from_slice(&text)?))
+    Ok(serde_json::from_slice(&text).map_or(Said::Nonsense, Said::This))
+}
+
+/// Makes the directory of a build, whatever is in its place.
+fn make(state_dir: &Path, dir: &Path) -> io::Result<()> {
+    for dir in [&state_dir.join(SPOOL), dir] {
+        if fs::symlink_metadata(dir).is_ok_and(|found| !found.is_dir()) {
+            set_aside(dir)?;
+        }
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

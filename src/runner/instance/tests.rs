@@ -353,3 +353,50 @@ async fn an_instance_that_waits_for_a_mute_one_goes_with_its_daemon() {
         timeout(Duration::from_secs(60), instance).await.expect("an end in time").unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_makes_no_sense_in_the_spool_leaves_no_build_without_an_end() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    let (nothing, cut_off) = (Reply::Unknown, Outcome::Interrupted);
+    for (name, what) in
+        [("attempt", "text"), ("attempt", "dir"), ("outcome.json", "text"), ("outcome.json", "dir")]
+    {
+        let mut talk = place.start(&spec, 1).await;
+        talk.end().await;
+        drop(talk.line);
+        talk.instance.await.unwrap().unwrap();
+        let path = place.spool(spec.id).join(name);
+        fs::remove_file(&path).unwrap();
+        match what {
+            "text" => fs::write(&path, "nonsense").unwrap(),
+            _ => fs::create_dir_all(path.join("full")).unwrap(),
+        }
+        if name == "attempt" {
+            for _ in [1, 2] {
+                assert_eq!(place.attach(&spec, 1, 0).await.answer().await, nothing, "{name} {what}");
+            }
+        } else {
+            assert_eq!(place.attach(&spec, 1, 0).await.end().await.1, cut_off, "{name} {what}");
+        }
+        fs::remove_dir_all(place.spool(spec.id)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn behind_a_note_that_makes_no_sense_only_a_later_attempt_is_started() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    fs::create_dir_all(place.spool(spec.id)).unwrap();
+    fs::write(place.spool(spec.id).join("attempt"), "nonsense").unwrap();
+    place.start(&spec, 2).await.refusal().await;
+    assert_eq!(place.start(&spec, 3).await.end().await.1, Outcome::Complete);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_the_spool_is_moved_aside() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    fs::write(place.dir.path().join("spool"), "").unwrap();
+    assert_eq!(place.attach(&spec, 1, 0).await.answer().await, Reply::Unknown);
+    fs::remove_dir_all(place.spool(spec.id)).unwrap();
+    fs::write(place.spool(spec.id), "").unwrap();
+    assert_eq!(place.start(&spec, 2).await.end().await.1, Outcome::Complete);
+}

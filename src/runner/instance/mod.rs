@@ -17,6 +17,8 @@
 //!                           log           its output
 //!                           outcome.json  how it ended, until the daemon has stored that
 //! ```
+//! A name that ends in `.gone` is of what is only left to be deleted.
+//!
 //! What the instance relies on is not in the build's own directory: a build may empty that, or write a log there.
 //!
 //! # Two attempts never live together
@@ -63,7 +65,7 @@ use spool::{Spool, Stored};
 
 /// How long a daemon may take to say what it wants.
 const FIRST_WORD: Duration = Duration::from_secs(60);
-/// How long the lock is waited for: an instance that was told to forget an earlier attempt may have much to delete.
+/// How long the lock is waited for: whoever has it may just end what is left of an earlier attempt.
 const LOCK: Duration = Duration::from_secs(60);
 /// How long an instance that holds the lock may take to be reachable, or to be gone; and then, to greet. Both together
 /// are far less than a daemon waits for an answer.

@@ -35,7 +35,7 @@ pub(super) struct Spool {
     dir: PathBuf,
     directory: Directory,
     /// The kernel gives it back with the process, however that ends.
-    _lock: File,
+    lock: File,
 }
 
 /// How an attempt ended.
@@ -135,7 +135,7 @@ impl Spool {
             let ours = lock.metadata().map(|found| (found.dev(), found.ino()))?;
             if theirs == Some(ours) {
                 let directory = Directory::at(state_dir.join(id.to_string()));
-                return Ok(Some(Self { dir, directory, _lock: lock }));
+                return Ok(Some(Self { dir, directory, lock }));
             }
         }
         Err(io::Error::other("its lock was deleted again and again"))
@@ -202,15 +202,23 @@ impl Spool {
         self.put(&self.outcome(), stored)
     }
 
-    /// Removes everything, but for what the next attempt needs to end what is left of this one.
-    pub(super) fn forget(&self, left: bool) -> io::Result<()> {
+    /// Lets go of the build, and tells what is to be deleted then: whoever comes next neither waits for that nor finds
+    /// any of it. What is `left` keeps what the next attempt needs to end it.
+    pub(super) fn forget(&self, left: bool) -> io::Result<Vec<PathBuf>> {
         failpoint::pass("instance-before-forget");
         if left {
             remove(&self.log_file())?;
-            return remove(&self.outcome());
+            remove(&self.outcome())?;
+            return Ok(Vec::new());
         }
-        remove(self.directory.path())?;
-        remove(&self.dir)
+        // What is known goes also where the files cannot: the next attempt lays them out anew.
+        let files = match set_aside(self.directory.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            files => files.map(Some),
+        };
+        let known = set_aside(&self.dir)?;
+        self.lock.unlock()?;
+        Ok(files?.into_iter().chain([known]).collect())
     }
 
     /// Where other instances join the one that has the build.
@@ -305,6 +313,22 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Said<T>> {
     let mut text = Vec::new();
     file.take(REPLY_LIMIT as u64).read_to_end(&mut text)?;
     Ok(serde_json::from_slice(&text).map_or(Said::Nonsense, Said::This))
+}
+
+/// What was only left to be deleted, and is not by now: of whoever was ended meanwhile, and what was in the way.
+pub(super) fn set_aside_before(state_dir: &Path) -> Vec<PathBuf> {
+    let is_gone = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(GONE));
+        name.and_then(|name| name.rsplit_once('.')).is_some_and(|(_, id)| Uuid::parse_str(id).is_ok())
+    };
+    let dirs = [state_dir.to_owned(), state_dir.join(SPOOL)];
+    let entries = dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+    entries.map(|entry| entry.path()).filter(is_gone).collect()
+}
+
+/// Deletes all of it, as far as that can be.
+pub(super) fn delete(paths: &[PathBuf]) -> io::Result<()> {
+    paths.iter().map(|path| remove(path)).fold(Ok(()), io::Result::and)
 }
 
 /// Makes the directory of a build, whatever is in its place.

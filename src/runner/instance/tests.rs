@@ -303,7 +303,6 @@ fn a_lock_that_was_deleted_meanwhile_keeps_nobody_out_and_is_not_believed() {
     });
     waits.1.recv().unwrap();
     first.forget(false).unwrap();
-    drop(first);
     let second = second.join().unwrap();
     assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second one has it, by whichever file");
     drop(second);
@@ -399,4 +398,21 @@ async fn what_is_in_the_way_of_the_spool_is_moved_aside() {
     fs::remove_dir_all(place.spool(spec.id)).unwrap();
     fs::write(place.spool(spec.id), "").unwrap();
     assert_eq!(place.start(&spec, 2).await.end().await.1, Outcome::Complete);
+}
+
+#[test]
+fn a_build_that_is_forgotten_is_free_before_its_files_are_deleted() {
+    let (dir, id) = (TempDir::new().unwrap(), Uuid::new_v4());
+    let first = Spool::hold(dir.path(), id).unwrap();
+    fs::create_dir_all(first.directory().path().join("much")).unwrap();
+    assert!(first.take(1, 100).unwrap());
+    let gone = first.forget(false).unwrap();
+    let second = Spool::try_hold(dir.path(), id).unwrap().expect("it is free");
+    assert!(second.take(1, 100).unwrap(), "and nothing is known of it");
+    assert!(gone.iter().all(|path| path.exists()), "{gone:?}");
+    // As after an instance that was ended right then.
+    sweep::sweep(dir.path());
+    assert!(gone.len() == 2 && !gone.iter().any(|path| path.exists()), "{gone:?}");
+    assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second has it still");
+    assert!(!second.take(1, 100).unwrap(), "and knows what it did");
 }

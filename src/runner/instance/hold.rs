@@ -203,7 +203,8 @@ async fn accepted(listener: Option<&UnixListener>) -> Option<tokio::net::UnixStr
     }
 }
 
-async fn until_stopped(mut stop: watch::Receiver<bool>) {
+/// Resolves when the instance is to end, which may be never.
+pub(super) async fn until_stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         pending::<()>().await;
     }

@@ -60,7 +60,7 @@ use super::output::Log;
 use super::wire::{Attach, Incoming, Outgoing, Reply, Request, Start, WireError};
 use crate::controller::AttemptRef;
 use crate::failpoint;
-use hold::Hold;
+use hold::{Hold, Run, until_stopped};
 use spool::{Spool, Stored};
 
 /// How long a daemon may take to say what it wants.
@@ -119,6 +119,13 @@ struct Line {
     outgoing: Outgoing<OwnedWriteHalf>,
 }
 
+/// An attempt that is looked after, who asked for it, and the attempt as it runs.
+struct Held {
+    hold: Hold,
+    first: (Line, u64),
+    run: Option<Run>,
+}
+
 /// Who has a build.
 enum Found {
     /// We do, from now on.
@@ -138,19 +145,33 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), InstanceError> {
     check_cgroup(&options)?;
-    let mut line = Line::new(connection).map_err(InstanceError::Connection)?;
+    let line = Line::new(connection).map_err(InstanceError::Connection)?;
     let swept = options.state_dir.clone();
     // Nobody waits for it: what is left is found by the next one.
     spawn_blocking(move || sweep::sweep(&swept));
-    match timeout(FIRST_WORD, line.first()).await {
-        Ok(Ok(Request::Start(start))) => start_attempt(line, *start, options, stop).await,
-        Ok(Ok(Request::Attach(attach))) => attach_attempt(line, attach, options, stop).await,
-        Ok(Ok(other @ (Request::Cancel | Request::Acknowledge))) => {
-            Err(line.refuse(WireError::Unexpected(other.name())).await)
-        }
-        Ok(Err(error)) => Err(line.refuse(error).await),
-        Err(_) => Err(line.refuse(WireError::Silent(FIRST_WORD)).await),
+    // Cancel-safe: until the attempt is held, what is given up is asked again, and found as it is.
+    let held = tokio::select! {
+        held = answer(line, options) => held?,
+        () = until_stopped(stop.clone()) => None,
+    };
+    if let Some(Held { hold, first, run }) = held {
+        hold.run(Some(first), run, stop).await;
     }
+    Ok(())
+}
+
+/// Does what the daemon wants, up to where the attempt is held. None where nothing more is to be done.
+async fn answer(mut line: Line, options: Options) -> Result<Option<Held>, InstanceError> {
+    let error = match timeout(FIRST_WORD, line.first()).await {
+        Ok(Ok(Request::Start(start))) => return start_attempt(line, *start, options).await,
+        Ok(Ok(Request::Attach(attach))) => return attach_attempt(line, attach, options).await,
+        Ok(Ok(other @ (Request::Cancel | Request::Acknowledge))) => WireError::Unexpected(other.name()),
+        // Whoever hangs up wants nothing.
+        Ok(Err(WireError::Closed | WireError::Io(_))) => return Ok(None),
+        Ok(Err(error)) => error,
+        Err(_) => WireError::Silent(FIRST_WORD),
+    };
+    Err(line.refuse(error).await)
 }
 
 fn check_cgroup(options: &Options) -> Result<(), InstanceError> {
@@ -166,8 +187,7 @@ async fn start_attempt(
     mut line: Line,
     start: Start,
     options: Options,
-    stop: watch::Receiver<bool>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let Start { spec, attempt, log_limit, private } = start;
     let this = AttemptRef { build: spec.build.clone(), id: spec.id, attempt, runner: None, handle: None };
     let (state_dir, id) = (options.state_dir.clone(), spec.id);
@@ -183,7 +203,7 @@ async fn start_attempt(
         // Whoever asked has given up and asks on another connection what became of it: nothing.
         let reason = "the daemon hung up before it was started";
         tracing::warn!(event = "attempt_refused", build = %this.build, attempt, reason, "not started");
-        return Ok(());
+        return Ok(None);
     }
     failpoint::pass("instance-before-attempt");
     let taking = Arc::clone(&spool);
@@ -212,8 +232,7 @@ async fn start_attempt(
         stop: asked,
     };
     let hold = Hold::new(spool, this, settings, written, ask);
-    hold.run(Some((line, 0)), Some(Box::pin(run.run())), stop).await;
-    Ok(())
+    Ok(Some(Held { hold, first: (line, 0), run: Some(Box::pin(run.run())) }))
 }
 
 /// Tells what became of the attempt.
@@ -221,13 +240,12 @@ async fn attach_attempt(
     mut line: Line,
     attach: Attach,
     options: Options,
-    stop: watch::Receiver<bool>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let Attach { id, build, attempt, offset } = attach.clone();
     let this = AttemptRef { build, id, attempt, runner: None, handle: None };
     // Cancel-safe: whoever hangs up asks again, and nothing was done yet.
     let found = tokio::select! {
-        () = line.incoming.hung_up() => return Ok(()),
+        () = line.incoming.hung_up() => return Ok(None),
         found = reach(&options, id) => found,
     };
     let spool = match found {
@@ -248,8 +266,7 @@ async fn attach_attempt(
     let (written, _) = watch::channel(length);
     let hold = Hold::new(spool, this, settings, written, watch::channel(None).0);
     hold.ended(stored);
-    hold.run(Some((line, offset)), None, stop).await;
-    Ok(())
+    Ok(Some(Held { hold, first: (line, offset), run: None }))
 }
 
 /// Takes the build, or else connects to the instance that has it. Where that cannot be reached, it has just begun, or
@@ -291,7 +308,7 @@ async fn unknown(
     this: &AttemptRef,
     options: &Options,
     settings: Arc<Settings>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let over = interrupt(this.clone(), settings, spool.directory().clone()).await;
     if over.left.is_some() {
         let reason = "a process of the build cannot be ended: see the runner's log";
@@ -302,11 +319,11 @@ async fn unknown(
     noted.map_err(|source| files("note that the attempt is gone", options, source))?;
     // A daemon that is gone asks again.
     let _ = line.outgoing.reply(&Reply::Unknown).await;
-    Ok(())
+    Ok(None)
 }
 
 /// Joins the daemon to the instance that has its build.
-async fn join(mut line: Line, other: UnixStream, attach: Attach) -> Result<(), InstanceError> {
+async fn join(mut line: Line, other: UnixStream, attach: Attach) -> Result<Option<Held>, InstanceError> {
     let mut other = Line::of(other);
     let greeted = async {
         other.outgoing.hello().await?;
@@ -315,24 +332,25 @@ async fn join(mut line: Line, other: UnixStream, attach: Attach) -> Result<(), I
     };
     // Cancel-safe: a half-said greeting goes with its connection.
     let greeted = tokio::select! {
-        () = line.incoming.hung_up() => return Ok(()),
+        () = line.incoming.hung_up() => return Ok(None),
         greeted = timeout(REACHABLE, greeted) => greeted,
     };
-    let greeted = greeted.unwrap_or(Err(WireError::Silent(REACHABLE)));
-    if let Err(error) = greeted {
-        let error = InstanceError::Instance(error.to_string());
-        return Err(line.fail(error).await);
+    match greeted.unwrap_or(Err(WireError::Silent(REACHABLE))) {
+        Ok(()) => {}
+        // It ended right now: whoever is not answered asks again.
+        Err(WireError::Closed | WireError::Io(_)) => return Ok(None),
+        Err(error) => return Err(line.fail(InstanceError::Instance(error.to_string())).await),
     }
     // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
     // waited for the question.
     let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
     let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
-    // Cancel-safe: once either of them has hung up, nothing more is to be said to the other.
-    let done = tokio::select! {
-        done = copy(&mut told, &mut to_daemon) => done,
-        done = copy(&mut said, &mut to_instance) => done,
-    };
-    done.map(drop).map_err(|error| InstanceError::Daemon(error.to_string()))
+    // Cancel-safe: once either of them has hung up, in whatever way, nothing more is to be said to the other.
+    tokio::select! {
+        _ = copy(&mut told, &mut to_daemon) => {}
+        _ = copy(&mut said, &mut to_instance) => {}
+    }
+    Ok(None)
 }
 
 fn settings(options: &Options, log_limit: u64) -> Settings {
@@ -396,11 +414,11 @@ impl Line {
     }
 
     /// Answers that an attempt is not started, and says why.
-    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<(), InstanceError> {
+    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<Option<Held>, InstanceError> {
         let AttemptRef { build, attempt, .. } = this;
         tracing::warn!(event = "attempt_refused", %build, attempt, reason, "not started");
         // A daemon that is gone asks again.
         let _ = self.outgoing.reply(&Reply::Refused { reason: reason.into() }).await;
-        Ok(())
+        Ok(None)
     }
 }

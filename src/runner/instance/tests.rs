@@ -342,14 +342,36 @@ async fn crowd(place: &Place, id: Uuid) -> Vec<UnixStream> {
 }
 
 #[tokio::test]
-async fn an_instance_that_waits_for_a_mute_one_goes_with_its_daemon() {
-    for is_crowded in [false, true] {
+async fn an_instance_that_waits_for_a_mute_one_goes_with_its_daemon_or_when_it_is_told_to() {
+    for (is_crowded, is_told) in [(false, false), (true, false), (false, true), (true, true)] {
         let (place, spec) = (Place::new(), script("echo run"));
         let _mute = mute(&place, spec.id, 1);
         let _crowd = if is_crowded { crowd(&place, spec.id).await } else { Vec::new() };
         let Talk { line, instance } = place.attach(&spec, 1, 0).await;
-        drop(line);
+        let line = if is_told {
+            place.stop.send_replace(true);
+            Some(line)
+        } else {
+            drop(line);
+            None
+        };
         timeout(Duration::from_secs(60), instance).await.expect("an end in time").unwrap().unwrap();
+        drop(line);
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_hangs_up_without_a_word_is_no_error() {
+    let place = Place::new();
+    for is_heard in [false, true] {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        let instance = place.instance(theirs);
+        if is_heard {
+            line.incoming.hello().await.unwrap();
+        }
+        drop(line);
+        instance.await.unwrap().unwrap();
     }
 }
 

@@ -119,6 +119,12 @@ struct Line {
     outgoing: Outgoing<OwnedWriteHalf>,
 }
 
+/// What a daemon may want first.
+enum Asked {
+    Start(Box<Start>),
+    Attach(Attach),
+}
+
 /// An attempt that is looked after, who asked for it, and the attempt as it runs.
 struct Held {
     hold: Hold,
@@ -145,28 +151,37 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), InstanceError> {
     check_cgroup(&options)?;
-    let line = Line::new(connection).map_err(InstanceError::Connection)?;
-    let swept = options.state_dir.clone();
-    // Nobody waits for it: what is left is found by the next one.
-    spawn_blocking(move || sweep::sweep(&swept));
-    // Cancel-safe: until the attempt is held, what is given up is asked again, and found as it is.
-    let held = tokio::select! {
-        held = answer(line, options) => held?,
+    let mut line = Line::new(connection).map_err(InstanceError::Connection)?;
+    // Cancel-safe: nothing is asked yet.
+    let asked = tokio::select! {
+        asked = question(&mut line) => asked?,
         () = until_stopped(stop.clone()) => None,
     };
+    let Some(asked) = asked else { return Ok(()) };
+    let (id, state_dir) = (asked.id(), options.state_dir.clone());
+    // Cancel-safe: until the attempt is held, what is given up is asked again, and found as it is.
+    let held = tokio::select! {
+        held = asked.answer(line, options) => held?,
+        () = until_stopped(stop.clone()) => return Ok(()),
+    };
     if let Some(Held { hold, first, run }) = held {
-        hold.run(Some(first), run, stop).await;
+        hold.run(Some(first), run, stop.clone()).await;
+    }
+    // Not before, and not this one: after a jump of the clock, the very end that is asked for may look old.
+    // Cancel-safe: what is left is found by the next one.
+    tokio::select! {
+        _ = spawn_blocking(move || sweep::sweep(&state_dir, id)) => {}
+        () = until_stopped(stop) => {}
     }
     Ok(())
 }
 
-/// Does what the daemon wants, up to where the attempt is held. None where nothing more is to be done.
-async fn answer(mut line: Line, options: Options) -> Result<Option<Held>, InstanceError> {
+/// Hears what the daemon wants. None if it hangs up without a word.
+async fn question(line: &mut Line) -> Result<Option<Asked>, InstanceError> {
     let error = match timeout(FIRST_WORD, line.first()).await {
-        Ok(Ok(Request::Start(start))) => return start_attempt(line, *start, options).await,
-        Ok(Ok(Request::Attach(attach))) => return attach_attempt(line, attach, options).await,
+        Ok(Ok(Request::Start(start))) => return Ok(Some(Asked::Start(start))),
+        Ok(Ok(Request::Attach(attach))) => return Ok(Some(Asked::Attach(attach))),
         Ok(Ok(other @ (Request::Cancel | Request::Acknowledge))) => WireError::Unexpected(other.name()),
-        // Whoever hangs up wants nothing.
         Ok(Err(WireError::Closed | WireError::Io(_))) => return Ok(None),
         Ok(Err(error)) => error,
         Err(_) => WireError::Silent(FIRST_WORD),
@@ -371,6 +386,24 @@ fn files(doing: &'static str, options: &Options, source: io::Error) -> InstanceE
 
 async fn blocking<T: Send + 'static>(step: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(step).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+impl Asked {
+    /// Of which build.
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Start(start) => start.spec.id,
+            Self::Attach(attach) => attach.id,
+        }
+    }
+
+    /// Does it, up to where the attempt is held. None where nothing more is to be done.
+    async fn answer(self, line: Line, options: Options) -> Result<Option<Held>, InstanceError> {
+        match self {
+            Self::Start(start) => start_attempt(line, *start, options).await,
+            Self::Attach(attach) => attach_attempt(line, attach, options).await,
+        }
+    }
 }
 
 impl Line {

@@ -13,8 +13,8 @@ use super::spool::{self, SPOOL, Spool, dir, last_asked};
 /// How long a build is kept that nobody asks for.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// Forgets what is old enough. Best effort: what is left is found by the next instance. Blocks.
-pub(super) fn sweep(state_dir: &Path) {
+/// Forgets what is old enough, but for the build `asked`, which somebody did ask for. Best effort: what is left is found by the next instance. Blocks.
+pub(super) fn sweep(state_dir: &Path, asked: Uuid) {
     // Whoever failed to has told.
     let _ = spool::delete(&spool::set_aside_before(state_dir));
     let builds = match fs::read_dir(state_dir.join(SPOOL)) {
@@ -24,7 +24,7 @@ pub(super) fn sweep(state_dir: &Path) {
     };
     // What has no id for a name is not ours.
     let ids = builds.flatten().filter_map(|build| Uuid::parse_str(build.file_name().to_str()?).ok());
-    for id in ids.filter(|id| is_old(&dir(state_dir, *id))) {
+    for id in ids.filter(|id| *id != asked && is_old(&dir(state_dir, *id))) {
         if let Err(error) = forget(state_dir, id) {
             left(&dir(state_dir, id), &error);
         }

@@ -283,12 +283,35 @@ async fn what_nobody_asked_for_in_a_long_time_is_swept_and_the_rest_is_not() {
         file.set_modified(asked).unwrap();
     };
     age(29);
-    sweep::sweep(place.dir.path());
+    sweep::sweep(place.dir.path(), young.id);
     assert!(place.directory(old.id).exists());
     age(31);
-    sweep::sweep(place.dir.path());
+    sweep::sweep(place.dir.path(), old.id);
+    assert!(place.directory(old.id).exists(), "somebody asks for it");
+    sweep::sweep(place.dir.path(), young.id);
     assert!(!place.directory(old.id).exists() && !place.spool(old.id).exists());
     assert!(place.directory(young.id).exists() && place.spool(young.id).exists());
+}
+
+#[tokio::test]
+async fn an_end_that_looks_old_is_told_to_who_asks_for_it() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    let mut talk = place.start(&spec, 1).await;
+    talk.end().await;
+    drop(talk.line);
+    talk.instance.await.unwrap().unwrap();
+    let (ours, theirs) = StdStream::pair().unwrap();
+    let mut line = Line::new(ours).unwrap();
+    let file = fs::File::options().write(true).open(place.spool(spec.id).join("attempt")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let instance = place.instance(theirs);
+    // It listens, and so would have begun to sweep.
+    line.incoming.hello().await.unwrap();
+    line.outgoing.hello().await.unwrap();
+    tokio::task::spawn_blocking(|| {}).await.unwrap();
+    let attach = Attach { id: spec.id, build: spec.build.clone(), attempt: 1, offset: 0 };
+    line.outgoing.request(&Request::Attach(attach)).await.unwrap();
+    assert_eq!(Talk { line, instance }.end().await, ("run\n".to_owned(), Outcome::Complete));
 }
 
 #[test]
@@ -433,7 +456,7 @@ fn a_build_that_is_forgotten_is_free_before_its_files_are_deleted() {
     assert!(second.take(1, 100).unwrap(), "and nothing is known of it");
     assert!(gone.iter().all(|path| path.exists()), "{gone:?}");
     // As after an instance that was ended right then.
-    sweep::sweep(dir.path());
+    sweep::sweep(dir.path(), id);
     assert!(gone.len() == 2 && !gone.iter().any(|path| path.exists()), "{gone:?}");
     assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second has it still");
     assert!(!second.take(1, 100).unwrap(), "and knows what it did");

@@ -11,6 +11,7 @@
 //! # Files
 //! ```text
 //! <state_dir>/ID/           the build's own directory: build.json, result.json, handle
+//!             home/         HOME of all builds, where the runner's own is none for them
 //!             spool/ID/     lock          held by the instance that has the build; where nobody holds it, nobody lives
 //!                           sock          where other instances join it
 //!                           attempt       the highest attempt that was started, or told to be gone
@@ -32,6 +33,7 @@
 //! `instance-before-forget` (the files go).
 
 mod hold;
+mod home;
 mod session;
 mod spool;
 mod sweep;
@@ -234,7 +236,10 @@ async fn start_attempt(
     tracing::info!(event = "attempt_taken", build = %this.build, attempt, "attempt taken");
     let (written, _) = watch::channel(0);
     let (ask, asked) = watch::channel(None);
-    let settings = Arc::new(settings(&options, log_limit));
+    let surroundings = options.clone();
+    // Without any, a build has the usual places and its own directory.
+    let inherited = blocking(move || Ok(home::inherited(&surroundings))).await.unwrap_or_default();
+    let settings = Arc::new(Settings { inherited, ..settings(&options, log_limit) });
     let run = Attempt {
         settings: Arc::clone(&settings),
         this: this.clone(),

@@ -331,12 +331,16 @@ pub(super) fn delete(paths: &[PathBuf]) -> io::Result<()> {
     paths.iter().map(|path| remove(path)).fold(Ok(()), io::Result::and)
 }
 
-/// Makes the directory of a build, whatever is in its place.
+/// Makes the directory of a build.
 fn make(state_dir: &Path, dir: &Path) -> io::Result<()> {
-    for dir in [&state_dir.join(SPOOL), dir] {
-        if fs::symlink_metadata(dir).is_ok_and(|found| !found.is_dir()) {
-            set_aside(dir)?;
-        }
+    make_plain(&state_dir.join(SPOOL))?;
+    make_plain(dir)
+}
+
+/// Makes a directory for nobody else, whatever is in its place.
+pub(super) fn make_plain(dir: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(dir).is_ok_and(|found| !found.is_dir()) {
+        set_aside(dir)?;
     }
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

@@ -29,14 +29,17 @@ impl Place {
         Self { dir: TempDir::new().unwrap(), stop: watch::Sender::new(false) }
     }
 
-    fn instance(&self, connection: StdStream) -> JoinHandle<Result<(), InstanceError>> {
-        let options = Options {
+    fn options(&self) -> Options {
+        Options {
             state_dir: self.dir.path().to_owned(),
             runtime_dir: None,
             own_cgroup: false,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        };
-        tokio::spawn(run(connection, options, self.stop.subscribe()))
+        }
+    }
+
+    fn instance(&self, connection: StdStream) -> JoinHandle<Result<(), InstanceError>> {
+        tokio::spawn(run(connection, self.options(), self.stop.subscribe()))
     }
 
     async fn ask(&self, request: Request) -> Talk {
@@ -460,4 +463,42 @@ fn a_build_that_is_forgotten_is_free_before_its_files_are_deleted() {
     assert!(gone.len() == 2 && !gone.iter().any(|path| path.exists()), "{gone:?}");
     assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second has it still");
     assert!(!second.take(1, 100).unwrap(), "and knows what it did");
+}
+
+#[test]
+fn the_home_of_builds_is_not_where_the_spool_is() {
+    let (place, elsewhere) = (Place::new(), TempDir::new().unwrap());
+    let state_dir = place.dir.path().to_str().unwrap();
+    let own = format!("{state_dir}/home");
+    let other = elsewhere.path().to_str().unwrap();
+    let table = [
+        (None, &*own),
+        (Some(state_dir), &own),
+        (Some(&format!("{state_dir}/.")), &own),
+        (Some("/proc/none"), &own),
+        (Some(other), other),
+    ];
+    for (given, expected) in table {
+        let mut options = place.options();
+        options.inherited.extend(given.map(|home| ("HOME".to_owned(), home.to_owned())));
+        let inherited = home::inherited(&options);
+        let homes: Vec<&str> =
+            inherited.iter().filter(|(name, _)| name == "HOME").map(|(_, home)| &**home).collect();
+        assert_eq!(homes, [expected], "{given:?}");
+        assert!(inherited.iter().any(|(name, _)| name == "PATH"));
+    }
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(own).unwrap());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_build_that_empties_its_home_is_found_all_the_same() {
+    let (place, spec) = (Place::new(), script("rm -rf ~/*; echo up; exec sleep 1000"));
+    let mut first = place.start(&spec, 1).await;
+    assert_eq!(first.answer().await, Reply::Accepted);
+    assert_eq!(first.next().await.1, b"up\n");
+    let mut second = place.attach(&spec, 1, 0).await;
+    assert_eq!(second.answer().await, Reply::Accepted);
+    second.line.outgoing.request(&Request::Cancel).await.unwrap();
+    assert_eq!(second.end().await.1, Outcome::Cancelled);
 }

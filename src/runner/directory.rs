@@ -184,13 +184,6 @@ impl Directory {
         Ok(log)
     }
 
-    /// Opens an empty log, whatever was there.
-    pub(super) fn open_fresh_log(&self) -> io::Result<File> {
-        let path = self.log_file();
-        remove(&path)?;
-        OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)
-    }
-
     /// Opens the log to go on with it.
     pub(super) fn reopen_log(&self) -> io::Result<File> {
         open_plain(OpenOptions::new().append(true), &self.log_file())
@@ -276,6 +269,12 @@ pub(super) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<F
         true => Ok(file),
         false => Err(io::Error::other("it is not a plain file")),
     }
+}
+
+/// Opens an empty log, whatever was at `path`.
+pub(super) fn open_fresh(path: &Path) -> io::Result<File> {
+    remove(path)?;
+    OpenOptions::new().create_new(true).append(true).mode(0o600).open(path)
 }
 
 /// Removes a file, a link or a whole directory; one that is not there is removed already.

@@ -90,7 +90,7 @@ fn base(inherited: &[(String, String)], directory: &Path) -> Environment {
 }
 
 /// A system user's home is often `/` or missing, and many tools fail without one they can write to.
-fn is_writable(home: &Path) -> bool {
+pub(super) fn is_writable(home: &Path) -> bool {
     home.is_dir() && access(home, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 

@@ -17,7 +17,7 @@ use tokio::runtime;
 use tokio::time::{Instant, timeout};
 
 use super::Settings;
-use super::directory::{Directory, DirectoryError};
+use super::directory::{self, Directory, DirectoryError};
 use super::environment::{self, Environment};
 use super::handle::Handle;
 use super::output::{Log, Sink};
@@ -119,7 +119,7 @@ pub(super) fn prepare(
     let dir = spec.working_dir.clone().filter(|_| !is_driven).unwrap_or_else(|| directory.path().to_owned());
     let file = match &log {
         Log::Kept => directory.open_log(attempt.attempt, Timestamp::now(), settings.log_limit),
-        Log::Followed(_) => directory.open_fresh_log(),
+        Log::Followed { path, written: _ } => directory::open_fresh(path),
     };
     let sink = Sink::new(attempt.clone(), file, settings.log_limit, settings.output);
     let sink = sink.told_to(log).redacting(Redactor::of(&private));

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -27,8 +28,13 @@ const PIECE: usize = 64 << 10;
 pub(super) enum Log {
     /// It goes behind that of earlier attempts, under a line that tells them apart.
     Kept,
-    /// It is a file of its own, and whoever follows it is told how much was written.
-    Followed(watch::Sender<u64>),
+    /// It is a file of its own, out of the build's way, and whoever follows it is told how much was written.
+    Followed {
+        /// Where it is.
+        path: PathBuf,
+        /// How much of it is there.
+        written: watch::Sender<u64>,
+    },
 }
 
 /// Where the output of one attempt goes.
@@ -60,7 +66,7 @@ impl Sink {
     pub(super) fn told_to(self, log: Log) -> Self {
         let written = match log {
             Log::Kept => None,
-            Log::Followed(written) => Some(written),
+            Log::Followed { path: _, written } => Some(written),
         };
         Self { written, ..self }
     }

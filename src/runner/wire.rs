@@ -7,6 +7,7 @@
 //!
 //! Neither side believes the other: every line and every piece of output is bounded.
 
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
@@ -213,6 +214,13 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         while let Ok(found) = filled(&mut self.inner).await {
             let taken = found.len();
             self.inner.consume(taken);
+        }
+    }
+
+    /// Waits until the other side hangs up without another word; for ever, if it says one.
+    pub(super) async fn hung_up(&mut self) {
+        if filled(&mut self.inner).await.is_ok() {
+            pending().await
         }
     }
 

@@ -10,6 +10,7 @@ use crate::support::daemon::{Daemon, Home, signal};
 use crate::support::eventually;
 use crate::support::fake_registry::FakeRegistry;
 use crate::support::inetd::{Inetd, socket};
+use crate::support::process::Process;
 use crate::support::watch_list::{Watch, watch_list};
 
 /// It tells its process, holds a lock for as long as it lives, prints much, waits at a gate, and prints more.
@@ -352,9 +353,14 @@ fn a_build_runs_where_systemd_listens() {
     let dir = place.path("box");
     fs::create_dir_all(&dir).unwrap();
     let mut listens = Command::new("systemd-socket-activate");
+    let is_there = Command::new(listens.get_program()).arg("--version").output().is_ok();
+    assert!(
+        is_there,
+        "systemd-socket-activate is missing: it is in the package systemd, which `make tools` installs"
+    );
     listens.args(["--inetd", "-a", "-l"]).arg(socket(&dir)).arg(env!("CARGO_BIN_EXE_basewatch"));
     listens.args(["runner", "--state-dir"]).arg(dir.join("state")).stderr(std::process::Stdio::null());
-    let Some(_listens) = started(&mut listens) else { return };
+    let _listens = Process::start(&mut listens);
     let daemon = place.home.start();
     finished(&daemon);
     place.one_whole_attempt();
@@ -364,10 +370,4 @@ fn a_build_runs_where_systemd_listens() {
 
 fn is_empty(dir: &Path) -> bool {
     fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
-}
-
-/// None where systemd is not installed.
-fn started(command: &mut Command) -> Option<crate::support::process::Process> {
-    let there = Command::new(command.get_program()).arg("--version").output().is_ok();
-    there.then(|| crate::support::process::Process::start(command))
 }

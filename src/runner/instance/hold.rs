@@ -15,7 +15,7 @@ use super::super::Settings;
 use super::super::attempt::{Over, Stop, interrupt};
 use super::super::exec::ask;
 use super::session::{self, Follower};
-use super::spool::{Spool, Stored};
+use super::spool::{Spool, Stored, delete};
 use super::{Line, blocking};
 use crate::controller::AttemptRef;
 
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) attempt: u32,
     /// Its output.
     pub(super) log: PathBuf,
-    /// Tells that there is more of it.
+    /// Tells that there is more of it, and how much there can be: no more is told, whatever the file has.
     pub(super) written: watch::Sender<u64>,
     /// How it ended.
     pub(super) ended: watch::Sender<Option<Arc<Stored>>>,
@@ -61,7 +61,7 @@ impl Hold {
     ) -> Self {
         let shared = Shared {
             attempt: this.attempt,
-            log: spool.directory().log_file(),
+            log: spool.log_file(),
             written,
             ended: watch::Sender::new(None),
             stop,
@@ -87,7 +87,7 @@ impl Hold {
         let mut work = run.map(tokio::spawn);
         // An end that could not be stored is known here and nowhere else.
         let mut is_stored = work.is_none();
-        let (asked, last_word) = (until_stopped(stop.clone()), last_word(stop));
+        let (asked, last_word) = (until_stopped(stop.clone()), last_word(stop.clone()));
         tokio::pin!(asked, last_word);
         let mut is_asked = false;
         loop {
@@ -101,7 +101,7 @@ impl Hold {
                     is_stored = self.finish(over).await;
                 }
                 Ok(()) = async { acknowledged.wait_for(|known| *known).await.map(drop) } => {
-                    return self.forget(sessions).await;
+                    return self.forget(sessions, stop).await;
                 }
                 () = &mut asked, if !is_asked => {
                     is_asked = true;
@@ -151,14 +151,22 @@ impl Hold {
         interrupt(self.this.clone(), settings, self.spool.directory().clone()).await
     }
 
-    /// Only then the connections are closed, by which the daemon knows.
-    async fn forget(&self, sessions: JoinSet<()>) {
+    /// Only when the build is free again the connections are closed, by which the daemon knows. What takes time comes
+    /// behind that: where the instance is ended meanwhile, the next one goes on with it.
+    async fn forget(&self, sessions: JoinSet<()>, stop: watch::Receiver<bool>) {
         let (spool, left) = (Arc::clone(&self.spool), self.is_left());
-        if let Err(error) = blocking(move || spool.forget(left)).await {
+        let forgotten = blocking(move || spool.forget(left)).await;
+        drop(sessions);
+        let deleted = async { blocking(move || delete(&forgotten?)).await };
+        // Cancel-safe: what is deleted stays so.
+        let deleted = tokio::select! {
+            deleted = deleted => deleted,
+            () = until_stopped(stop) => return,
+        };
+        if let Err(error) = deleted {
             let (build, path) = (&self.this.build, self.spool.directory().path().display());
             tracing::warn!(event = "build_files_left", %build, %path, %error, "cannot remove a build's files");
         }
-        drop(sessions);
     }
 
     fn is_left(&self) -> bool {
@@ -195,7 +203,8 @@ async fn accepted(listener: Option<&UnixListener>) -> Option<tokio::net::UnixStr
     }
 }
 
-async fn until_stopped(mut stop: watch::Receiver<bool>) {
+/// Resolves when the instance is to end, which may be never.
+pub(super) async fn until_stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         pending::<()>().await;
     }

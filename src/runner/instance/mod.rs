@@ -10,13 +10,17 @@
 //!
 //! # Files
 //! ```text
-//! <state_dir>/ID/           the build's own directory: build.json, result.json, log, handle
+//! <state_dir>/ID/           the build's own directory: build.json, result.json, handle
+//!             home/         HOME of all builds, where the runner's own is none for them
 //!             spool/ID/     lock          held by the instance that has the build; where nobody holds it, nobody lives
 //!                           sock          where other instances join it
 //!                           attempt       the highest attempt that was started, or told to be gone
+//!                           log           its output
 //!                           outcome.json  how it ended, until the daemon has stored that
 //! ```
-//! What the instance relies on is not in the build's own directory: a build may empty that.
+//! A name that ends in `.gone` is of what is only left to be deleted.
+//!
+//! What the instance relies on is not in the build's own directory: a build may empty that, or write a log there.
 //!
 //! # Two attempts never live together
 //! Whoever starts, ends or forgets an attempt holds the lock. A start that comes late, behind an attach or a newer
@@ -29,6 +33,7 @@
 //! `instance-before-forget` (the files go).
 
 mod hold;
+mod home;
 mod session;
 mod spool;
 mod sweep;
@@ -48,7 +53,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use uuid::Uuid;
 
 use super::Settings;
 use super::attempt::{Attempt, interrupt};
@@ -56,14 +62,15 @@ use super::output::Log;
 use super::wire::{Attach, Incoming, Outgoing, Reply, Request, Start, WireError};
 use crate::controller::AttemptRef;
 use crate::failpoint;
-use hold::Hold;
+use hold::{Hold, Run, until_stopped};
 use spool::{Spool, Stored};
 
 /// How long a daemon may take to say what it wants.
 const FIRST_WORD: Duration = Duration::from_secs(60);
-/// How long the lock is waited for: an instance that was told to forget an earlier attempt may have much to delete.
+/// How long the lock is waited for: whoever has it may just end what is left of an earlier attempt.
 const LOCK: Duration = Duration::from_secs(60);
-/// How long an instance that holds the lock may take to be reachable, or to be gone.
+/// How long an instance that holds the lock may take to be reachable, or to be gone; and then, to greet. Both together
+/// are far less than a daemon waits for an answer.
 const REACHABLE: Duration = Duration::from_secs(10);
 /// The wait between two looks for it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -103,12 +110,36 @@ pub enum InstanceError {
     /// The other side.
     #[error("talk to the daemon: {0}")]
     Daemon(String),
+    /// Another instance.
+    #[error("talk to the instance that has the build: {0}")]
+    Instance(String),
 }
 
 /// A conversation with a daemon, both halves.
 struct Line {
     incoming: Incoming<OwnedReadHalf>,
     outgoing: Outgoing<OwnedWriteHalf>,
+}
+
+/// What a daemon may want first.
+enum Asked {
+    Start(Box<Start>),
+    Attach(Attach),
+}
+
+/// An attempt that is looked after, who asked for it, and the attempt as it runs.
+struct Held {
+    hold: Hold,
+    first: (Line, u64),
+    run: Option<Run>,
+}
+
+/// Who has a build.
+enum Found {
+    /// We do, from now on.
+    Free(Spool),
+    /// Another instance, which is connected.
+    Taken(UnixStream),
 }
 
 /// Serves the daemon that is connected, until nothing is left to be done for it. `stop` becomes true when the instance is
@@ -123,18 +154,41 @@ pub async fn run(
 ) -> Result<(), InstanceError> {
     check_cgroup(&options)?;
     let mut line = Line::new(connection).map_err(InstanceError::Connection)?;
-    let swept = options.state_dir.clone();
-    // Nobody waits for it: what is left is found by the next one.
-    spawn_blocking(move || sweep::sweep(&swept));
-    match timeout(FIRST_WORD, line.first()).await {
-        Ok(Ok(Request::Start(start))) => start_attempt(line, *start, options, stop).await,
-        Ok(Ok(Request::Attach(attach))) => attach_attempt(line, attach, options, stop).await,
-        Ok(Ok(other @ (Request::Cancel | Request::Acknowledge))) => {
-            Err(line.refuse(WireError::Unexpected(other.name())).await)
-        }
-        Ok(Err(error)) => Err(line.refuse(error).await),
-        Err(_) => Err(line.refuse(WireError::Silent(FIRST_WORD)).await),
+    // Cancel-safe: nothing is asked yet.
+    let asked = tokio::select! {
+        asked = question(&mut line) => asked?,
+        () = until_stopped(stop.clone()) => None,
+    };
+    let Some(asked) = asked else { return Ok(()) };
+    let (id, state_dir) = (asked.id(), options.state_dir.clone());
+    // Cancel-safe: until the attempt is held, what is given up is asked again, and found as it is.
+    let held = tokio::select! {
+        held = asked.answer(line, options) => held?,
+        () = until_stopped(stop.clone()) => return Ok(()),
+    };
+    if let Some(Held { hold, first, run }) = held {
+        hold.run(Some(first), run, stop.clone()).await;
     }
+    // Not before, and not this one: after a jump of the clock, the very end that is asked for may look old.
+    // Cancel-safe: what is left is found by the next one.
+    tokio::select! {
+        _ = spawn_blocking(move || sweep::sweep(&state_dir, id)) => {}
+        () = until_stopped(stop) => {}
+    }
+    Ok(())
+}
+
+/// Hears what the daemon wants. None if it hangs up without a word.
+async fn question(line: &mut Line) -> Result<Option<Asked>, InstanceError> {
+    let error = match timeout(FIRST_WORD, line.first()).await {
+        Ok(Ok(Request::Start(start))) => return Ok(Some(Asked::Start(start))),
+        Ok(Ok(Request::Attach(attach))) => return Ok(Some(Asked::Attach(attach))),
+        Ok(Ok(other @ (Request::Cancel | Request::Acknowledge))) => WireError::Unexpected(other.name()),
+        Ok(Err(WireError::Closed | WireError::Io(_))) => return Ok(None),
+        Ok(Err(error)) => error,
+        Err(_) => WireError::Silent(FIRST_WORD),
+    };
+    Err(line.refuse(error).await)
 }
 
 fn check_cgroup(options: &Options) -> Result<(), InstanceError> {
@@ -150,8 +204,7 @@ async fn start_attempt(
     mut line: Line,
     start: Start,
     options: Options,
-    stop: watch::Receiver<bool>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let Start { spec, attempt, log_limit, private } = start;
     let this = AttemptRef { build: spec.build.clone(), id: spec.id, attempt, runner: None, handle: None };
     let (state_dir, id) = (options.state_dir.clone(), spec.id);
@@ -167,11 +220,11 @@ async fn start_attempt(
         // Whoever asked has given up and asks on another connection what became of it: nothing.
         let reason = "the daemon hung up before it was started";
         tracing::warn!(event = "attempt_refused", build = %this.build, attempt, reason, "not started");
-        return Ok(());
+        return Ok(None);
     }
     failpoint::pass("instance-before-attempt");
     let taking = Arc::clone(&spool);
-    match blocking(move || taking.take(attempt)).await {
+    match blocking(move || taking.take(attempt, log_limit)).await {
         Ok(true) => {}
         Ok(false) => {
             let reason =
@@ -183,61 +236,81 @@ async fn start_attempt(
     tracing::info!(event = "attempt_taken", build = %this.build, attempt, "attempt taken");
     let (written, _) = watch::channel(0);
     let (ask, asked) = watch::channel(None);
-    let settings = Arc::new(settings(&options, log_limit));
+    let surroundings = options.clone();
+    // Without any, a build has the usual places and its own directory.
+    let inherited = blocking(move || Ok(home::inherited(&surroundings))).await.unwrap_or_default();
+    let settings = Arc::new(Settings { inherited, ..settings(&options, log_limit) });
     let run = Attempt {
         settings: Arc::clone(&settings),
         this: this.clone(),
         spec,
         directory: spool.directory().clone(),
-        log: Log::Followed(written.clone()),
+        log: Log::Followed { path: spool.log_file(), written: written.clone() },
         private: Some(private),
         // Nobody listens: whoever is connected was told when the attempt was taken.
         events: tokio::sync::mpsc::channel(1).0,
         stop: asked,
     };
     let hold = Hold::new(spool, this, settings, written, ask);
-    hold.run(Some((line, 0)), Some(Box::pin(run.run())), stop).await;
-    Ok(())
+    Ok(Some(Held { hold, first: (line, 0), run: Some(Box::pin(run.run())) }))
 }
 
 /// Tells what became of the attempt.
 async fn attach_attempt(
-    line: Line,
+    mut line: Line,
     attach: Attach,
     options: Options,
-    stop: watch::Receiver<bool>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let Attach { id, build, attempt, offset } = attach.clone();
     let this = AttemptRef { build, id, attempt, runner: None, handle: None };
-    let until = Instant::now() + REACHABLE;
-    let spool = loop {
-        let state_dir = options.state_dir.clone();
-        let held = blocking(move || Spool::try_hold(&state_dir, id)).await;
-        if let Some(spool) = held.map_err(|source| files("take the lock of the build", &options, source))? {
-            break Arc::new(spool);
-        }
-        // Another instance has it: that one answers. Where it cannot be reached, it has just begun, or just ends.
-        match spool::connect(&options.state_dir, id) {
-            Ok(other) => return join(line, other, attach).await,
-            Err(error) if Instant::now() > until => {
-                return Err(files("reach the instance that has the build", &options, error));
-            }
-            Err(_) => sleep(PAUSE).await,
-        }
+    // Cancel-safe: whoever hangs up asks again, and nothing was done yet.
+    let found = tokio::select! {
+        () = line.incoming.hung_up() => return Ok(None),
+        found = reach(&options, id) => found,
+    };
+    let spool = match found {
+        Ok(Found::Free(spool)) => Arc::new(spool),
+        Ok(Found::Taken(other)) => return join(line, other, attach).await,
+        Err(error) => return Err(line.fail(error).await),
     };
     let settings = Arc::new(settings(&options, Settings::LOG_LIMIT));
     let knowing = Arc::clone(&spool);
     let known = blocking(move || knowing.find(attempt)).await;
-    let stored = match known.map_err(|source| files("read what is known of the build", &options, source))? {
-        spool::Known::Ended(stored) => *stored,
-        spool::Known::Started => cut_off(&spool, &this, &settings).await,
-        spool::Known::Nothing => return unknown(line, &spool, &this, &options, settings).await,
-    };
-    let (written, _) = watch::channel(0);
+    let (stored, length) =
+        match known.map_err(|source| files("read what is known of the build", &options, source))? {
+            spool::Known::Ended(stored, length) => (*stored, length),
+            spool::Known::Started(length) => (cut_off(&spool, &this, &settings).await, length),
+            spool::Known::Nothing => return unknown(line, &spool, &this, &options, settings).await,
+        };
+    // How much there is of it is not known, but how much there can be.
+    let (written, _) = watch::channel(length);
     let hold = Hold::new(spool, this, settings, written, watch::channel(None).0);
     hold.ended(stored);
-    hold.run(Some((line, offset)), None, stop).await;
-    Ok(())
+    Ok(Some(Held { hold, first: (line, offset), run: None }))
+}
+
+/// Takes the build, or else connects to the instance that has it. Where that cannot be reached, it has just begun, or
+/// just ends.
+async fn reach(options: &Options, id: Uuid) -> Result<Found, InstanceError> {
+    let until = Instant::now() + REACHABLE;
+    loop {
+        let state_dir = options.state_dir.clone();
+        let held = in_time(until, blocking(move || Spool::try_hold(&state_dir, id))).await;
+        if let Some(spool) = held.map_err(|source| files("take the lock of the build", options, source))? {
+            return Ok(Found::Free(spool));
+        }
+        match in_time(until, spool::connect(&options.state_dir, id)).await {
+            Ok(other) => return Ok(Found::Taken(other)),
+            Err(error) if Instant::now() >= until => {
+                return Err(files("reach the instance that has the build", options, error));
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn in_time<T>(until: Instant, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(until, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The instance that had the attempt is gone, and did not say how it ended.
@@ -255,7 +328,7 @@ async fn unknown(
     this: &AttemptRef,
     options: &Options,
     settings: Arc<Settings>,
-) -> Result<(), InstanceError> {
+) -> Result<Option<Held>, InstanceError> {
     let over = interrupt(this.clone(), settings, spool.directory().clone()).await;
     if over.left.is_some() {
         let reason = "a process of the build cannot be ended: see the runner's log";
@@ -266,31 +339,38 @@ async fn unknown(
     noted.map_err(|source| files("note that the attempt is gone", options, source))?;
     // A daemon that is gone asks again.
     let _ = line.outgoing.reply(&Reply::Unknown).await;
-    Ok(())
+    Ok(None)
 }
 
 /// Joins the daemon to the instance that has its build.
-async fn join(line: Line, other: StdStream, attach: Attach) -> Result<(), InstanceError> {
-    let talk = async {
-        other.set_nonblocking(true)?;
-        let mut other = Line::new(other)?;
-        let greeted = async {
-            other.outgoing.hello().await?;
-            other.incoming.hello().await?;
-            other.outgoing.request(&Request::Attach(attach)).await
-        };
-        greeted.await.map_err(io::Error::other)?;
-        // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
-        // waited for the question.
-        let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
-        let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
-        // Cancel-safe: once either of them has hung up, nothing more is to be said to the other.
-        tokio::select! {
-            done = copy(&mut told, &mut to_daemon) => done.map(drop),
-            done = copy(&mut said, &mut to_instance) => done.map(drop),
-        }
+async fn join(mut line: Line, other: UnixStream, attach: Attach) -> Result<Option<Held>, InstanceError> {
+    let mut other = Line::of(other);
+    let greeted = async {
+        other.outgoing.hello().await?;
+        other.incoming.hello().await?;
+        other.outgoing.request(&Request::Attach(attach)).await
     };
-    talk.await.map_err(|error: io::Error| InstanceError::Daemon(error.to_string()))
+    // Cancel-safe: a half-said greeting goes with its connection.
+    let greeted = tokio::select! {
+        () = line.incoming.hung_up() => return Ok(None),
+        greeted = timeout(REACHABLE, greeted) => greeted,
+    };
+    match greeted.unwrap_or(Err(WireError::Silent(REACHABLE))) {
+        Ok(()) => {}
+        // It ended right now: whoever is not answered asks again.
+        Err(WireError::Closed | WireError::Io(_)) => return Ok(None),
+        Err(error) => return Err(line.fail(InstanceError::Instance(error.to_string())).await),
+    }
+    // What either of them has said already is held by neither: the daemon waits for an answer, and the instance
+    // waited for the question.
+    let (mut said, mut to_daemon) = (line.incoming.into_inner(), line.outgoing.into_inner());
+    let (mut told, mut to_instance) = (other.incoming.into_inner(), other.outgoing.into_inner());
+    // Cancel-safe: once either of them has hung up, in whatever way, nothing more is to be said to the other.
+    tokio::select! {
+        _ = copy(&mut told, &mut to_daemon) => {}
+        _ = copy(&mut said, &mut to_instance) => {}
+    }
+    Ok(None)
 }
 
 fn settings(options: &Options, log_limit: u64) -> Settings {
@@ -311,6 +391,24 @@ fn files(doing: &'static str, options: &Options, source: io::Error) -> InstanceE
 
 async fn blocking<T: Send + 'static>(step: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(step).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+impl Asked {
+    /// Of which build.
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Start(start) => start.spec.id,
+            Self::Attach(attach) => attach.id,
+        }
+    }
+
+    /// Does it, up to where the attempt is held. None where nothing more is to be done.
+    async fn answer(self, line: Line, options: Options) -> Result<Option<Held>, InstanceError> {
+        match self {
+            Self::Start(start) => start_attempt(line, *start, options).await,
+            Self::Attach(attach) => attach_attempt(line, attach, options).await,
+        }
+    }
 }
 
 impl Line {
@@ -347,12 +445,18 @@ impl Line {
         InstanceError::Daemon(reason)
     }
 
+    /// Tells why nothing can be said of an attempt yet. The daemon asks again.
+    async fn fail(&mut self, error: InstanceError) -> InstanceError {
+        let _ = self.outgoing.reply(&Reply::Refused { reason: error.to_string().into() }).await;
+        error
+    }
+
     /// Answers that an attempt is not started, and says why.
-    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<(), InstanceError> {
+    async fn decline(&mut self, this: &AttemptRef, reason: &str) -> Result<Option<Held>, InstanceError> {
         let AttemptRef { build, attempt, .. } = this;
         tracing::warn!(event = "attempt_refused", %build, attempt, reason, "not started");
         // A daemon that is gone asks again.
         let _ = self.outgoing.reply(&Reply::Refused { reason: reason.into() }).await;
-        Ok(())
+        Ok(None)
     }
 }

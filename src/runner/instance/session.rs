@@ -103,10 +103,10 @@ async fn tell(outgoing: &mut Outgoing<OwnedWriteHalf>, follower: Follower) -> Re
     let (mut written, mut ended) = (shared.written.subscribe(), shared.ended.subscribe());
     loop {
         // Seen before the log is read, so that nothing that comes meanwhile is missed.
-        written.borrow_and_update();
+        let until = *written.borrow_and_update();
         let end = ended.borrow_and_update().clone();
-        loop {
-            let (back, piece) = log.read(offset).await?;
+        while offset < until {
+            let (back, piece) = log.read(offset, until).await?;
             log = back;
             if piece.is_empty() {
                 break;
@@ -131,21 +131,22 @@ async fn changed<A, B>(written: &mut watch::Receiver<A>, ended: &mut watch::Rece
 }
 
 impl Reader {
-    /// What there is from `offset` on, at most a piece of it.
-    async fn read(mut self, offset: u64) -> io::Result<(Self, Vec<u8>)> {
+    /// What there is from `offset` on, at most a piece of it, and nothing from `until` on.
+    async fn read(mut self, offset: u64, until: u64) -> io::Result<(Self, Vec<u8>)> {
         let read = spawn_blocking(move || {
-            let piece = self.piece(offset);
+            let piece = self.piece(offset, until);
             (self, piece)
         });
         read.await.map_err(io::Error::other)
     }
 
     /// A log that cannot be read is one that the build took away: there is nothing in it.
-    fn piece(&mut self, offset: u64) -> Vec<u8> {
+    fn piece(&mut self, offset: u64, until: u64) -> Vec<u8> {
         if self.file.is_none() {
             self.file = open_plain(OpenOptions::new().read(true), &self.path).ok();
         }
-        let mut piece = vec![0; PIECE];
+        let length = usize::try_from(until.saturating_sub(offset)).map_or(PIECE, |left| left.min(PIECE));
+        let mut piece = vec![0; length];
         let read = self.file.as_ref().and_then(|file| file.read_at(&mut piece, offset).ok());
         piece.truncate(read.unwrap_or_default());
         piece

@@ -29,14 +29,17 @@ impl Place {
         Self { dir: TempDir::new().unwrap(), stop: watch::Sender::new(false) }
     }
 
-    fn instance(&self, connection: StdStream) -> JoinHandle<Result<(), InstanceError>> {
-        let options = Options {
+    fn options(&self) -> Options {
+        Options {
             state_dir: self.dir.path().to_owned(),
             runtime_dir: None,
             own_cgroup: false,
             inherited: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        };
-        tokio::spawn(run(connection, options, self.stop.subscribe()))
+        }
+    }
+
+    fn instance(&self, connection: StdStream) -> JoinHandle<Result<(), InstanceError>> {
+        tokio::spawn(run(connection, self.options(), self.stop.subscribe()))
     }
 
     async fn ask(&self, request: Request) -> Talk {
@@ -195,7 +198,10 @@ async fn a_daemon_that_does_not_read_holds_no_build_up() {
 async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
     let place = Place::new();
     let gone = place.dir.path().join("gone");
-    let text = format!("cd $HOME; rm -rf log build.json handle; > {}; exec sleep 1000", gone.display());
+    let text = format!(
+        "cd ${{BASEWATCH_BUILD_FILE%/*}}; rm -rf build.json handle; > {}; exec sleep 1000",
+        gone.display()
+    );
     let spec = script(&text);
     let mut first = place.start(&spec, 1).await;
     assert_eq!(first.answer().await, Reply::Accepted);
@@ -204,6 +210,30 @@ async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
     assert_eq!(second.answer().await, Reply::Accepted);
     second.line.outgoing.request(&Request::Cancel).await.unwrap();
     assert_eq!(second.end().await.1, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn a_log_of_the_builds_own_is_none_of_its_output() {
+    let place = Place::new();
+    let mut spec = script("echo one; echo secret > log; truncate -s 8E log; echo two");
+    spec.working_dir = None;
+    let mut talk = place.start(&spec, 1).await;
+    assert_eq!(talk.end().await, ("one\ntwo\n".to_owned(), Outcome::Complete));
+}
+
+#[tokio::test]
+async fn no_more_is_told_than_was_kept_whatever_the_log_has() {
+    let place = Place::new();
+    let text = format!("echo one; truncate -s 1G {}/spool/*/log; echo two", place.dir.path().display());
+    let spec = script(&text);
+    let Request::Start(start) = start(&spec, 1) else { panic!("it is no start") };
+    let start = Start { log_limit: 1000, ..*start };
+    let mut talk = place.ask(Request::Start(Box::new(start))).await;
+    assert_eq!(talk.end().await.0.len(), "one\ntwo\n".len());
+    drop(talk.line);
+    talk.instance.await.unwrap().unwrap();
+    let told = place.attach(&spec, 1, 0).await.end().await.0.len();
+    assert!(told < 100_000, "{told} bytes");
 }
 
 #[tokio::test]
@@ -259,12 +289,35 @@ async fn what_nobody_asked_for_in_a_long_time_is_swept_and_the_rest_is_not() {
         file.set_modified(asked).unwrap();
     };
     age(29);
-    sweep::sweep(place.dir.path());
+    sweep::sweep(place.dir.path(), young.id);
     assert!(place.directory(old.id).exists());
     age(31);
-    sweep::sweep(place.dir.path());
+    sweep::sweep(place.dir.path(), old.id);
+    assert!(place.directory(old.id).exists(), "somebody asks for it");
+    sweep::sweep(place.dir.path(), young.id);
     assert!(!place.directory(old.id).exists() && !place.spool(old.id).exists());
     assert!(place.directory(young.id).exists() && place.spool(young.id).exists());
+}
+
+#[tokio::test]
+async fn an_end_that_looks_old_is_told_to_who_asks_for_it() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    let mut talk = place.start(&spec, 1).await;
+    talk.end().await;
+    drop(talk.line);
+    talk.instance.await.unwrap().unwrap();
+    let (ours, theirs) = StdStream::pair().unwrap();
+    let mut line = Line::new(ours).unwrap();
+    let file = fs::File::options().write(true).open(place.spool(spec.id).join("attempt")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let instance = place.instance(theirs);
+    // It listens, and so would have begun to sweep.
+    line.incoming.hello().await.unwrap();
+    line.outgoing.hello().await.unwrap();
+    tokio::task::spawn_blocking(|| {}).await.unwrap();
+    let attach = Attach { id: spec.id, build: spec.build.clone(), attempt: 1, offset: 0 };
+    line.outgoing.request(&Request::Attach(attach)).await.unwrap();
+    assert_eq!(Talk { line, instance }.end().await, ("run\n".to_owned(), Outcome::Complete));
 }
 
 #[test]
@@ -279,8 +332,176 @@ fn a_lock_that_was_deleted_meanwhile_keeps_nobody_out_and_is_not_believed() {
     });
     waits.1.recv().unwrap();
     first.forget(false).unwrap();
-    drop(first);
     let second = second.join().unwrap();
     assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second one has it, by whichever file");
     drop(second);
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_lock_holds_nobody_up() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    for attempt in [1, 2] {
+        fs::create_dir_all(place.spool(spec.id)).unwrap();
+        nix::unistd::mkfifo(&place.spool(spec.id).join("lock"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        if attempt == 1 {
+            assert_eq!(place.attach(&spec, attempt, 0).await.answer().await, Reply::Unknown);
+            fs::remove_file(place.spool(spec.id).join("lock")).unwrap();
+        } else {
+            let mut talk = place.start(&spec, attempt).await;
+            assert_eq!(talk.end().await, ("run\n".to_owned(), Outcome::Complete));
+        }
+    }
+}
+
+/// An instance that has the build and does not answer, and how many may wait for it.
+fn mute(place: &Place, id: Uuid, backlog: u32) -> (Spool, tokio::net::UnixListener) {
+    let held = Spool::hold(place.dir.path(), id).unwrap();
+    let socket = tokio::net::UnixSocket::new_stream().unwrap();
+    socket.bind(place.spool(id).join("sock")).unwrap();
+    (held, socket.listen(backlog).unwrap())
+}
+
+/// Connections to it, until no more can wait.
+async fn crowd(place: &Place, id: Uuid) -> Vec<UnixStream> {
+    let mut crowd = Vec::new();
+    while let Ok(one) = spool::connect(place.dir.path(), id).await {
+        crowd.push(one);
+    }
+    crowd
+}
+
+#[tokio::test]
+async fn an_instance_that_waits_for_a_mute_one_goes_with_its_daemon_or_when_it_is_told_to() {
+    for (is_crowded, is_told) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (place, spec) = (Place::new(), script("echo run"));
+        let _mute = mute(&place, spec.id, 1);
+        let _crowd = if is_crowded { crowd(&place, spec.id).await } else { Vec::new() };
+        let Talk { line, instance } = place.attach(&spec, 1, 0).await;
+        let line = if is_told {
+            place.stop.send_replace(true);
+            Some(line)
+        } else {
+            drop(line);
+            None
+        };
+        timeout(Duration::from_secs(60), instance).await.expect("an end in time").unwrap().unwrap();
+        drop(line);
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_hangs_up_without_a_word_is_no_error() {
+    let place = Place::new();
+    for is_heard in [false, true] {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        let instance = place.instance(theirs);
+        if is_heard {
+            line.incoming.hello().await.unwrap();
+        }
+        drop(line);
+        instance.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_in_the_spool_leaves_no_build_without_an_end() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    let (nothing, cut_off) = (Reply::Unknown, Outcome::Interrupted);
+    for (name, what) in
+        [("attempt", "text"), ("attempt", "dir"), ("outcome.json", "text"), ("outcome.json", "dir")]
+    {
+        let mut talk = place.start(&spec, 1).await;
+        talk.end().await;
+        drop(talk.line);
+        talk.instance.await.unwrap().unwrap();
+        let path = place.spool(spec.id).join(name);
+        fs::remove_file(&path).unwrap();
+        match what {
+            "text" => fs::write(&path, "nonsense").unwrap(),
+            _ => fs::create_dir_all(path.join("full")).unwrap(),
+        }
+        if name == "attempt" {
+            for _ in [1, 2] {
+                assert_eq!(place.attach(&spec, 1, 0).await.answer().await, nothing, "{name} {what}");
+            }
+        } else {
+            assert_eq!(place.attach(&spec, 1, 0).await.end().await.1, cut_off, "{name} {what}");
+        }
+        fs::remove_dir_all(place.spool(spec.id)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn behind_a_note_that_makes_no_sense_only_a_later_attempt_is_started() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    fs::create_dir_all(place.spool(spec.id)).unwrap();
+    fs::write(place.spool(spec.id).join("attempt"), "nonsense").unwrap();
+    place.start(&spec, 2).await.refusal().await;
+    assert_eq!(place.start(&spec, 3).await.end().await.1, Outcome::Complete);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_the_spool_is_moved_aside() {
+    let (place, spec) = (Place::new(), script("echo run"));
+    fs::write(place.dir.path().join("spool"), "").unwrap();
+    assert_eq!(place.attach(&spec, 1, 0).await.answer().await, Reply::Unknown);
+    fs::remove_dir_all(place.spool(spec.id)).unwrap();
+    fs::write(place.spool(spec.id), "").unwrap();
+    assert_eq!(place.start(&spec, 2).await.end().await.1, Outcome::Complete);
+}
+
+#[test]
+fn a_build_that_is_forgotten_is_free_before_its_files_are_deleted() {
+    let (dir, id) = (TempDir::new().unwrap(), Uuid::new_v4());
+    let first = Spool::hold(dir.path(), id).unwrap();
+    fs::create_dir_all(first.directory().path().join("much")).unwrap();
+    assert!(first.take(1, 100).unwrap());
+    let gone = first.forget(false).unwrap();
+    let second = Spool::try_hold(dir.path(), id).unwrap().expect("it is free");
+    assert!(second.take(1, 100).unwrap(), "and nothing is known of it");
+    assert!(gone.iter().all(|path| path.exists()), "{gone:?}");
+    // As after an instance that was ended right then.
+    sweep::sweep(dir.path(), id);
+    assert!(gone.len() == 2 && !gone.iter().any(|path| path.exists()), "{gone:?}");
+    assert!(Spool::try_hold(dir.path(), id).unwrap().is_none(), "the second has it still");
+    assert!(!second.take(1, 100).unwrap(), "and knows what it did");
+}
+
+#[test]
+fn the_home_of_builds_is_not_where_the_spool_is() {
+    let (place, elsewhere) = (Place::new(), TempDir::new().unwrap());
+    let state_dir = place.dir.path().to_str().unwrap();
+    let own = format!("{state_dir}/home");
+    let other = elsewhere.path().to_str().unwrap();
+    let table = [
+        (None, &*own),
+        (Some(state_dir), &own),
+        (Some(&format!("{state_dir}/.")), &own),
+        (Some("/proc/none"), &own),
+        (Some(other), other),
+    ];
+    for (given, expected) in table {
+        let mut options = place.options();
+        options.inherited.extend(given.map(|home| ("HOME".to_owned(), home.to_owned())));
+        let inherited = home::inherited(&options);
+        let homes: Vec<&str> =
+            inherited.iter().filter(|(name, _)| name == "HOME").map(|(_, home)| &**home).collect();
+        assert_eq!(homes, [expected], "{given:?}");
+        assert!(inherited.iter().any(|(name, _)| name == "PATH"));
+    }
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(own).unwrap());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_build_that_empties_its_home_is_found_all_the_same() {
+    let (place, spec) = (Place::new(), script("rm -rf ~/*; echo up; exec sleep 1000"));
+    let mut first = place.start(&spec, 1).await;
+    assert_eq!(first.answer().await, Reply::Accepted);
+    assert_eq!(first.next().await.1, b"up\n");
+    let mut second = place.attach(&spec, 1, 0).await;
+    assert_eq!(second.answer().await, Reply::Accepted);
+    second.line.outgoing.request(&Request::Cancel).await.unwrap();
+    assert_eq!(second.end().await.1, Outcome::Cancelled);
 }

@@ -72,13 +72,14 @@ impl Inetd {
         instances.iter_mut().filter_map(running).collect()
     }
 
-    /// What the runner keeps: the builds' own directories, and what it knows of them.
+    /// What the runner keeps of builds: their own directories, and what it knows of them.
     pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let state = self.shared.dir.join("state");
         let names = |dir: &Path| -> Vec<PathBuf> {
             fs::read_dir(dir).map_or_else(|_| Vec::new(), |all| all.map(|one| one.unwrap().path()).collect())
         };
-        let builds = names(&state).into_iter().filter(|path| !path.ends_with("spool"));
+        let builds =
+            names(&state).into_iter().filter(|path| !path.ends_with("spool") && !path.ends_with("home"));
         builds.chain(names(&state.join("spool"))).collect()
     }
 

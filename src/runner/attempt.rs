@@ -19,7 +19,7 @@ use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Log, Sink, pump};
 use super::private::Private;
 use super::result::{self, BuildResult};
-use super::strategy::Work;
+use super::strategy::{Work, is_driven};
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
@@ -143,8 +143,8 @@ impl Attempt {
         drop(over);
         let sink = self.drained(pump).await;
         let remark = remark(waited, end.unwrap_or_default());
-        let this = self.this.clone();
-        let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
+        let (this, is_driven) = (self.this.clone(), is_driven(&self.spec));
+        let reporting = spawn_blocking(move || report(&this, &directory, is_driven, sink, remark));
         let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
         clean(&self.this, &self.directory).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
@@ -325,8 +325,17 @@ fn remark(waited: Waited, left: usize) -> Option<String> {
 }
 
 /// Reads the result file and closes the log. Blocking.
-fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: Option<String>) -> Report {
-    let (result, wrong) = result::read(&directory.result_file());
+fn report(
+    this: &AttemptRef,
+    directory: &Directory,
+    is_driven: bool,
+    sink: Option<Sink>,
+    remark: Option<String>,
+) -> Report {
+    let (mut result, wrong) = result::read(&directory.result_file());
+    if is_driven && result.commit.is_none() {
+        result.commit = result::read_commit(&directory.commit_file());
+    }
     let wrong = wrong.map(|error| {
         let AttemptRef { build, attempt, .. } = this;
         tracing::warn!(event = "build_result_ignored", %build, attempt, %error, "result file is not all usable");

@@ -1,5 +1,5 @@
 //! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log`,
-//! `handle`, and while an attempt by a built-in strategy runs `work.json` and `work`.
+//! `handle`, while an attempt by a built-in strategy runs `work.json` and `work`, and of such a one also `commit`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -20,6 +20,8 @@ use crate::controller::{
 
 /// Where a built-in strategy works, from the build's own directory.
 pub(super) const WORK: &str = "work";
+/// Where it notes the commit that it checked out, from there too.
+pub(super) const COMMIT: &str = "commit";
 /// A handle is much shorter.
 const HANDLE_LIMIT: u64 = 256;
 
@@ -88,6 +90,11 @@ impl Directory {
         self.0.join("result.json")
     }
 
+    /// Where a built-in strategy notes the commit of its source code.
+    pub(super) fn commit_file(&self) -> PathBuf {
+        self.0.join(COMMIT)
+    }
+
     pub(super) fn log_file(&self) -> PathBuf {
         self.0.join("log")
     }
@@ -152,6 +159,8 @@ impl Directory {
         }
         // What a command of its own calls so is its own.
         if strategy::is_driven(spec) {
+            let commit = self.commit_file();
+            remove(&commit).map_err(failed("remove the old", commit))?;
             self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
         }
         let file = BuildFile::new(spec, attempt, self);

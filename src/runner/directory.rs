@@ -2,9 +2,9 @@
 //! `handle`, while an attempt by a built-in strategy runs `work.json` and `work`, and of such a one also `commit`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -272,7 +272,33 @@ pub(super) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<F
 }
 
 /// Removes a file, a link or a whole directory; one that is not there is removed already.
+///
+/// Directories that their owner may not write to, as caches of modules and files of images have them, are opened up.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match remove_as_it_is(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path.to_owned());
+            remove_as_it_is(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets their owner into all directories of a tree, and no further: links are not followed. What that does not help is
+/// told by whoever removes the tree.
+fn open_up(root: PathBuf) {
+    let mut open = vec![root];
+    while let Some(path) = open.pop() {
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        if found.is_dir() {
+            let mode = Permissions::from_mode(found.permissions().mode() | 0o700);
+            let _ = fs::set_permissions(&path, mode);
+            open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+    }
+}
+
+fn remove_as_it_is(path: &Path) -> io::Result<()> {
     let removed = fs::symlink_metadata(path).and_then(|found| match found.is_dir() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),

@@ -1,8 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 
+use nix::unistd::{Uid, setfsuid};
 use serde_json::Value;
 
 use super::*;
+use crate::runner::directory::remove;
 
 fn mode(path: PathBuf) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -66,6 +68,34 @@ async fn a_discarded_build_leaves_nothing() {
     bench.run(&spec).await;
     bench.exec.discard(&spec.build);
     eventually("the directory to go", || !bench.build_dir().exists()).await;
+}
+
+#[test]
+fn directories_that_nobody_may_write_to_are_removed_and_links_are_not_followed() {
+    // Root may do everything, but for a thread that goes about as somebody else.
+    let removing = std::thread::spawn(|| {
+        setfsuid(Uid::from_raw(65_534));
+        let dir = TempDir::new().unwrap();
+        let (tree, beyond) = (dir.path().join("tree"), dir.path().join("beyond"));
+        for closed in [tree.join("cache/module@v1/sub"), tree.join("none"), beyond.clone()] {
+            fs::create_dir_all(&closed).unwrap();
+            fs::write(closed.join("file"), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(&beyond, tree.join("link")).unwrap();
+        let close =
+            |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for name in ["cache/module@v1/sub", "cache/module@v1"] {
+            close(tree.join(name), 0o555);
+        }
+        close(tree.join("none"), 0);
+        close(beyond.clone(), 0o555);
+        assert!(fs::remove_dir_all(&tree).is_err(), "as it is, it cannot be removed");
+        remove(&tree).unwrap();
+        assert!(!tree.exists());
+        assert_eq!((mode(beyond.clone()), beyond.join("file").exists()), (0o555, true));
+        close(beyond, 0o755);
+    });
+    removing.join().unwrap();
 }
 
 #[tokio::test]

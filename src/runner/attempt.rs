@@ -212,12 +212,13 @@ async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directo
     }
 }
 
-/// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
+/// Removes what a built-in strategy made. What is left is removed after the next attempt, or with the build; it is in
+/// nobody's way, also where the removal goes on when nobody waits for it any more.
 async fn clean(this: &AttemptRef, directory: &Directory) {
     let path = directory.path().join(WORK);
     let directory = directory.clone();
     let cleaning = spawn_blocking(move || match Work::is_at(&directory.work_file()) {
-        true => directory.remove_work(),
+        true => directory.set_work_aside().and_then(|()| directory.remove_old_work()),
         // What a command of its own calls so is its own.
         false => Ok(()),
     });

@@ -20,6 +20,8 @@ use crate::controller::{
 
 /// Where a built-in strategy works, from the build's own directory.
 pub(super) const WORK: &str = "work";
+/// How that of an attempt that is over is called, until it is removed.
+const OLD_WORK: &str = "work.old-";
 /// Where it notes the commit that it checked out, from there too.
 pub(super) const COMMIT: &str = "commit";
 /// A handle is much shorter.
@@ -121,11 +123,24 @@ impl Directory {
         }
     }
 
-    /// Removes what a built-in strategy was told, and what it made.
-    pub(super) fn remove_work(&self) -> io::Result<()> {
-        remove(&self.0.join(WORK))?;
-        // The last, since it tells whose the others are.
+    /// Takes what a built-in strategy was told and what it made out of the way of the next attempt, at once. What it made
+    /// is left to [`Directory::remove_old_work`], which may take its time, or fail, and disturbs nobody.
+    pub(super) fn set_work_aside(&self) -> io::Result<()> {
+        let aside = self.0.join(format!("{OLD_WORK}{}", Uuid::new_v4()));
+        match fs::rename(self.0.join(WORK), aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        // The last, since it tells whose the other is.
         remove(&self.work_file())
+    }
+
+    /// Removes what was set aside, as much of it as can be.
+    pub(super) fn remove_old_work(&self) -> io::Result<()> {
+        let names = names(&self.0)?;
+        let old = names.iter().filter(|name| name.starts_with(OLD_WORK));
+        let removed: Vec<io::Result<()>> = old.map(|name| remove(&self.0.join(name))).collect();
+        removed.into_iter().collect()
     }
 
     fn handle_file(&self) -> PathBuf {
@@ -161,7 +176,7 @@ impl Directory {
         if strategy::is_driven(spec) {
             let commit = self.commit_file();
             remove(&commit).map_err(failed("remove the old", commit))?;
-            self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
+            self.set_work_aside().map_err(failed("set aside the old", self.0.join(WORK)))?;
         }
         let file = BuildFile::new(spec, attempt, self);
         let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use nix::unistd::{Uid, setfsuid};
 use serde_json::Value;
 
 use super::*;
-use crate::runner::directory::remove;
+use crate::controller::Source;
+use crate::runner::directory::{Directory, remove};
 
 fn mode(path: PathBuf) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -96,6 +98,37 @@ fn directories_that_nobody_may_write_to_are_removed_and_links_are_not_followed()
         close(beyond, 0o755);
     });
     removing.join().unwrap();
+}
+
+#[test]
+fn what_is_left_of_an_attempt_is_in_no_other_ones_way() {
+    let dir = TempDir::new().unwrap();
+    let directory = Directory::at(dir.path().to_owned());
+    let mut spec = script("exit 0");
+    let own = Source { git: None, directory: Some(dir.path().into()), context_dir: None };
+    spec.source = Some(Box::new(own));
+    let lay = |text: &str| {
+        fs::create_dir(dir.path().join("work")).unwrap();
+        fs::write(dir.path().join("work/file"), text).unwrap();
+        fs::write(dir.path().join("work.json"), text).unwrap();
+    };
+    let names = || {
+        let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = entries.map(|name| name.into_string().unwrap());
+        names.filter(|name| name.starts_with("work")).collect::<BTreeSet<_>>()
+    };
+    lay("first");
+    directory.prepare(&spec, 2).unwrap();
+    let old = names();
+    assert!(old.len() == 1 && old.iter().all(|name| name.starts_with("work.old-")), "{old:?}");
+
+    lay("second");
+    // As from a removal that was given up long ago.
+    directory.remove_old_work().unwrap();
+    assert_eq!(names(), BTreeSet::from(["work".to_owned(), "work.json".to_owned()]));
+    directory.set_work_aside().unwrap();
+    directory.remove_old_work().unwrap();
+    assert_eq!(names(), BTreeSet::new());
 }
 
 #[tokio::test]

@@ -227,7 +227,9 @@ impl BuildSpec {
         // Where it runs is no input of the build: a runner that is gone by now could not make it again.
         let venue = config.policy.venue.clone();
         let mut spec = Self { build, id, created, causes, venue, ..self.clone() };
-        if let Some(commit) = commit.filter(|_| spec.revision.is_none()) {
+        // A directory is built as it lies there, whatever commit it was at before.
+        let is_fetched = spec.source.as_ref().is_some_and(|source| source.git.is_some());
+        if let Some(commit) = commit.filter(|_| is_fetched && spec.revision.is_none()) {
             spec.revision = Some(Box::new(Revision { commit: commit.into(), ..Revision::default() }));
         }
         environment::merge(&mut spec, env);

@@ -19,7 +19,7 @@ use super::launch::{LaunchError, Launched, Search, prepare};
 use super::output::{DRAIN, Log, Sink, pump};
 use super::private::Private;
 use super::result::{self, BuildResult};
-use super::strategy::Work;
+use super::strategy::{Work, is_driven};
 use super::survivor::SurvivorError;
 use crate::controller::{AttemptRef, BuildSpec, Ended, Event, Failure, Outcome};
 use crate::failpoint;
@@ -143,8 +143,8 @@ impl Attempt {
         drop(over);
         let sink = self.drained(pump).await;
         let remark = remark(waited, end.unwrap_or_default());
-        let this = self.this.clone();
-        let reporting = spawn_blocking(move || report(&this, &directory, sink, remark));
+        let (this, is_driven) = (self.this.clone(), is_driven(&self.spec));
+        let reporting = spawn_blocking(move || report(&this, &directory, is_driven, sink, remark));
         let (BuildResult { images, commit }, tail) = self.reported(reporting).await;
         clean(&self.this, &self.directory).await;
         let AttemptRef { build, attempt, .. } = self.this.clone();
@@ -212,12 +212,13 @@ async fn clear_vault(this: &AttemptRef, settings: &Settings, directory: &Directo
     }
 }
 
-/// Removes what a built-in strategy made. What is left is removed before the next attempt, or with the build.
+/// Removes what a built-in strategy made. What is left is removed after the next attempt, or with the build; it is in
+/// nobody's way, also where the removal goes on when nobody waits for it any more.
 async fn clean(this: &AttemptRef, directory: &Directory) {
     let path = directory.path().join(WORK);
     let directory = directory.clone();
     let cleaning = spawn_blocking(move || match Work::is_at(&directory.work_file()) {
-        true => directory.remove_work(),
+        true => directory.set_work_aside().and_then(|()| directory.remove_old_work()),
         // What a command of its own calls so is its own.
         false => Ok(()),
     });
@@ -325,8 +326,17 @@ fn remark(waited: Waited, left: usize) -> Option<String> {
 }
 
 /// Reads the result file and closes the log. Blocking.
-fn report(this: &AttemptRef, directory: &Directory, sink: Option<Sink>, remark: Option<String>) -> Report {
+fn report(
+    this: &AttemptRef,
+    directory: &Directory,
+    is_driven: bool,
+    sink: Option<Sink>,
+    remark: Option<String>,
+) -> Report {
     let (mut result, wrong) = result::read(&directory.result_file());
+    if is_driven && result.commit.is_none() {
+        result.commit = result::read_commit(&directory.commit_file());
+    }
     // The build wrote it, and may have written a secret.
     let shown = |text: &str| sink.as_ref().map_or_else(|| text.to_owned(), |sink| sink.redacted(text));
     result.images.iter_mut().for_each(|image| image.reference = shown(&image.reference).into());

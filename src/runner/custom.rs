@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::controller::{BuildSpec, StrategyKind};
 use crate::image::TagRef;
 
+/// How long `BUILD` may be. The kernel refuses a variable of 128 KiB, its name included.
+const LONGEST: usize = 100 << 10;
+
 /// The variables besides the image's own, which the strategy's environment has (S22). Whoever sets one himself wins.
 pub(super) fn variables(spec: &BuildSpec) -> Vec<(&'static str, String)> {
     if spec.strategy != StrategyKind::Custom {
@@ -19,7 +22,7 @@ pub(super) fn variables(spec: &BuildSpec) -> Vec<(&'static str, String)> {
     let registry = output.as_ref().map(|output| output.host().to_owned());
     let image = output.as_ref().map(|output| format!("{}:{}", output.repository(), output.tag()));
     let all = [
-        ("BUILD", Some(build(spec).to_string())),
+        ("BUILD", Some(build(spec))),
         ("SOURCE_REPOSITORY", uri.clone()),
         ("SOURCE_URI", uri),
         ("SOURCE_CONTEXT_DIR", context_dir),
@@ -30,8 +33,20 @@ pub(super) fn variables(spec: &BuildSpec) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The build as an object of OpenShift's `v1`, as much of it as a builder reads.
-fn build(spec: &BuildSpec) -> Value {
+/// The build as an object. Its environment may be larger than what the kernel takes for one variable, and then the program
+/// would not start at all; each variable of it is one of the build's own too, so that here its value is left out first, and
+/// the whole of it only then.
+fn build(spec: &BuildSpec) -> String {
+    let whole = |(name, value): &(String, String)| json!({ "name": name, "value": value });
+    let name_alone = |(name, _): &(String, String)| json!({ "name": name });
+    let environments =
+        [spec.env.iter().map(whole).collect::<Vec<_>>(), spec.env.iter().map(name_alone).collect()];
+    let mut texts = environments.into_iter().map(|env| object(spec, env.into()).to_string());
+    texts.find(|text| text.len() <= LONGEST).unwrap_or_else(|| object(spec, Value::Null).to_string())
+}
+
+/// The build as OpenShift's `v1` has it, as much of it as a builder reads.
+fn object(spec: &BuildSpec, env: Value) -> Value {
     let config = &spec.build.config;
     let mut labels: Map<String, Value> =
         spec.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
@@ -52,7 +67,7 @@ fn build(spec: &BuildSpec) -> Value {
             },
         },
         "spec": without_nulls(json!({
-            "strategy": { "type": "Custom", "customStrategy": strategy(spec) },
+            "strategy": { "type": "Custom", "customStrategy": strategy(spec, env) },
             "source": source(spec),
             "revision": spec.revision.as_ref().map(|revision| json!({ "type": "Git", "git": revision })),
             "output": spec.output.as_deref().map(|to| json!({ "to": image(to) })),
@@ -65,12 +80,11 @@ fn build(spec: &BuildSpec) -> Value {
     })
 }
 
-fn strategy(spec: &BuildSpec) -> Value {
-    let env = spec.env.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+fn strategy(spec: &BuildSpec, env: Value) -> Value {
     let force_pull = spec.options.as_ref().is_some_and(|options| options.force_pull);
     without_nulls(json!({
         "from": spec.base_image.as_ref().map(|base| image(&base.reference)),
-        "env": env.collect::<Vec<_>>(),
+        "env": env,
         "forcePull": force_pull.then_some(true),
     }))
 }

@@ -1,11 +1,11 @@
 //! A build's own directory, `<state_dir>/builds/NS/NAME-NUMBER`: `build.json`, `result.json`, `log`,
-//! `handle`, and while an attempt by a built-in strategy runs `work.json` and `work`.
+//! `handle`, while an attempt by a built-in strategy runs `work.json` and `work`, and of such a one also `commit`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -21,6 +21,10 @@ use crate::controller::{
 
 /// Where a built-in strategy works, from the build's own directory.
 pub(super) const WORK: &str = "work";
+/// How that of an attempt that is over is called, until it is removed.
+const OLD_WORK: &str = "work.old-";
+/// Where it notes the commit that it checked out, from there too.
+pub(super) const COMMIT: &str = "commit";
 /// A handle is much shorter.
 const HANDLE_LIMIT: u64 = 256;
 
@@ -92,6 +96,11 @@ impl Directory {
         self.0.join("result.json")
     }
 
+    /// Where a built-in strategy notes the commit of its source code.
+    pub(super) fn commit_file(&self) -> PathBuf {
+        self.0.join(COMMIT)
+    }
+
     pub(super) fn log_file(&self) -> PathBuf {
         self.0.join("log")
     }
@@ -118,11 +127,24 @@ impl Directory {
         }
     }
 
-    /// Removes what a built-in strategy was told, and what it made.
-    pub(super) fn remove_work(&self) -> io::Result<()> {
-        remove(&self.0.join(WORK))?;
-        // The last, since it tells whose the others are.
+    /// Takes what a built-in strategy was told and what it made out of the way of the next attempt, at once. What it made
+    /// is left to [`Directory::remove_old_work`], which may take its time, or fail, and disturbs nobody.
+    pub(super) fn set_work_aside(&self) -> io::Result<()> {
+        let aside = self.0.join(format!("{OLD_WORK}{}", Uuid::new_v4()));
+        match fs::rename(self.0.join(WORK), aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        // The last, since it tells whose the other is.
         remove(&self.work_file())
+    }
+
+    /// Removes what was set aside, as much of it as can be.
+    pub(super) fn remove_old_work(&self) -> io::Result<()> {
+        let names = names(&self.0)?;
+        let old = names.iter().filter(|name| name.starts_with(OLD_WORK));
+        let removed: Vec<io::Result<()>> = old.map(|name| remove(&self.0.join(name))).collect();
+        removed.into_iter().collect()
     }
 
     fn handle_file(&self) -> PathBuf {
@@ -156,7 +178,9 @@ impl Directory {
         }
         // What a command of its own calls so is its own.
         if strategy::is_driven(spec) {
-            self.remove_work().map_err(failed("remove the old", self.0.join(WORK)))?;
+            let commit = self.commit_file();
+            remove(&commit).map_err(failed("remove the old", commit))?;
+            self.set_work_aside().map_err(failed("set aside the old", self.0.join(WORK)))?;
         }
         let file = BuildFile::new(spec, attempt, self);
         let text = serde_json::to_vec_pretty(&file).map_err(io::Error::from);
@@ -278,7 +302,33 @@ pub(super) fn open_fresh(path: &Path) -> io::Result<File> {
 }
 
 /// Removes a file, a link or a whole directory; one that is not there is removed already.
+///
+/// Directories that their owner may not write to, as caches of modules and files of images have them, are opened up.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match remove_as_it_is(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path.to_owned());
+            remove_as_it_is(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets their owner into all directories of a tree, and no further: links are not followed. What that does not help is
+/// told by whoever removes the tree.
+fn open_up(root: PathBuf) {
+    let mut open = vec![root];
+    while let Some(path) = open.pop() {
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        if found.is_dir() {
+            let mode = Permissions::from_mode(found.permissions().mode() | 0o700);
+            let _ = fs::set_permissions(&path, mode);
+            open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+    }
+}
+
+fn remove_as_it_is(path: &Path) -> io::Result<()> {
     let removed = fs::symlink_metadata(path).and_then(|found| match found.is_dir() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),

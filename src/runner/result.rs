@@ -50,25 +50,8 @@ pub(super) struct BuildResult {
 
 /// What the file says, and what is wrong with it. A build that wrote none made nothing that it tells of.
 pub(super) fn read(path: &Path) -> (BuildResult, Option<ResultError>) {
-    believed(parse(path))
-}
-
-/// The same of what a socket runner says that a build said: it is a stranger's word too.
-pub(super) fn vetted(
-    images: Vec<BuiltImage>,
-    commit: Option<Box<str>>,
-) -> (BuildResult, Option<ResultError>) {
-    believed(checked(images, commit))
-}
-
-fn believed(result: Result<BuildResult, ResultError>) -> (BuildResult, Option<ResultError>) {
-    match result {
-        Ok(mut result) if result.images.len() > Build::IMAGES_KEPT => {
-            let named = result.images.len();
-            result.images.truncate(Build::IMAGES_KEPT);
-            (result, Some(ResultError::TooMany(named)))
-        }
-        Ok(result) => (result, None),
+    match parse(path) {
+        Ok(ResultFile { images, commit }) => vetted(images, commit),
         Err(ResultError::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
             (BuildResult::default(), None)
         }
@@ -76,20 +59,36 @@ fn believed(result: Result<BuildResult, ResultError>) -> (BuildResult, Option<Re
     }
 }
 
-fn parse(path: &Path) -> Result<BuildResult, ResultError> {
-    let text = read_bounded(path)?;
-    let ResultFile { images, commit } = serde_json::from_slice(&text).map_err(ResultError::Malformed)?;
-    checked(images, commit)
+/// As much as can be believed of what a build said, be it in its file or by a socket runner: a stranger's word both.
+/// Images and commit are believed each for itself, since what is wrong with the one says nothing of the other.
+pub(super) fn vetted(
+    mut images: Vec<BuiltImage>,
+    commit: Option<Box<str>>,
+) -> (BuildResult, Option<ResultError>) {
+    let (commit, mut wrong) = match commit {
+        Some(commit) if !is_commit(&commit) => (None, Some(ResultError::BadCommit)),
+        commit => (commit, None),
+    };
+    let named = images.len();
+    if let Some(position) = images.iter().position(|image| !is_plain(&image.reference)) {
+        images.clear();
+        wrong = Some(ResultError::BadReference(position + 1));
+    } else if named > Build::IMAGES_KEPT {
+        images.truncate(Build::IMAGES_KEPT);
+        wrong = wrong.or(Some(ResultError::TooMany(named)));
+    }
+    (BuildResult { images, commit }, wrong)
 }
 
-fn checked(images: Vec<BuiltImage>, commit: Option<Box<str>>) -> Result<BuildResult, ResultError> {
-    if let Some(position) = images.iter().position(|image| !is_plain(&image.reference)) {
-        return Err(ResultError::BadReference(position + 1));
-    }
-    if commit.as_deref().is_some_and(|commit| !is_commit(commit)) {
-        return Err(ResultError::BadCommit);
-    }
-    Ok(BuildResult { images, commit })
+/// The commit that a built-in strategy noted when it had checked the source code out. It is the build's word like the
+/// result file, which a command may write as well, without a commit or so that nothing of it can be believed.
+pub(super) fn read_commit(path: &Path) -> Option<Box<str>> {
+    let text = String::from_utf8(read_bounded(path).ok()?).ok()?;
+    Some(text.trim()).filter(|commit| is_commit(commit)).map(Box::from)
+}
+
+fn parse(path: &Path) -> Result<ResultFile, ResultError> {
+    serde_json::from_slice(&read_bounded(path)?).map_err(ResultError::Malformed)
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ResultError> {

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
+use nix::unistd::{Uid, setfsuid};
 use serde_json::Value;
 
 use super::*;
-use crate::controller::StrategyOptions;
+use crate::controller::{Source, StrategyOptions};
+use crate::runner::directory::{Directory, remove};
 
 fn mode(path: PathBuf) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -90,6 +93,65 @@ async fn a_discarded_build_leaves_nothing() {
     bench.run(&spec).await;
     bench.exec.discard(&spec.build);
     eventually("the directory to go", || !bench.build_dir().exists()).await;
+}
+
+#[test]
+fn directories_that_nobody_may_write_to_are_removed_and_links_are_not_followed() {
+    // Root may do everything, but for a thread that goes about as somebody else.
+    let removing = std::thread::spawn(|| {
+        setfsuid(Uid::from_raw(65_534));
+        let dir = TempDir::new().unwrap();
+        let (tree, beyond) = (dir.path().join("tree"), dir.path().join("beyond"));
+        for closed in [tree.join("cache/module@v1/sub"), tree.join("none"), beyond.clone()] {
+            fs::create_dir_all(&closed).unwrap();
+            fs::write(closed.join("file"), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(&beyond, tree.join("link")).unwrap();
+        let close =
+            |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for name in ["cache/module@v1/sub", "cache/module@v1"] {
+            close(tree.join(name), 0o555);
+        }
+        close(tree.join("none"), 0);
+        close(beyond.clone(), 0o555);
+        assert!(fs::remove_dir_all(&tree).is_err(), "as it is, it cannot be removed");
+        remove(&tree).unwrap();
+        assert!(!tree.exists());
+        assert_eq!((mode(beyond.clone()), beyond.join("file").exists()), (0o555, true));
+        close(beyond, 0o755);
+    });
+    removing.join().unwrap();
+}
+
+#[test]
+fn what_is_left_of_an_attempt_is_in_no_other_ones_way() {
+    let dir = TempDir::new().unwrap();
+    let directory = Directory::at(dir.path().to_owned());
+    let mut spec = script("exit 0");
+    let own = Source { git: None, directory: Some(dir.path().into()), context_dir: None };
+    spec.source = Some(Box::new(own));
+    let lay = |text: &str| {
+        fs::create_dir(dir.path().join("work")).unwrap();
+        fs::write(dir.path().join("work/file"), text).unwrap();
+        fs::write(dir.path().join("work.json"), text).unwrap();
+    };
+    let names = || {
+        let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = entries.map(|name| name.into_string().unwrap());
+        names.filter(|name| name.starts_with("work")).collect::<BTreeSet<_>>()
+    };
+    lay("first");
+    directory.prepare(&spec, 2).unwrap();
+    let old = names();
+    assert!(old.len() == 1 && old.iter().all(|name| name.starts_with("work.old-")), "{old:?}");
+
+    lay("second");
+    // As from a removal that was given up long ago.
+    directory.remove_old_work().unwrap();
+    assert_eq!(names(), BTreeSet::from(["work".to_owned(), "work.json".to_owned()]));
+    directory.set_work_aside().unwrap();
+    directory.remove_old_work().unwrap();
+    assert_eq!(names(), BTreeSet::new());
 }
 
 #[tokio::test]

@@ -120,6 +120,27 @@ async fn what_is_not_known_is_empty_not_missing() {
 }
 
 #[tokio::test]
+async fn a_custom_build_starts_however_much_is_in_its_environment() {
+    // What fits, too much in its values, too much even in its names.
+    for (count, length, has_value, has_name) in
+        [(3, 1000, true, true), (3, 50_000, false, true), (6000, 1, false, false)]
+    {
+        let mut bench = Bench::new();
+        let mut spec = spec(&["env", "-0"]);
+        spec.strategy = StrategyKind::Custom;
+        spec.env = (0..count).map(|number| (format!("N{number:09}"), "x".repeat(length))).collect();
+        let ended = bench.run(&spec).await;
+        assert_eq!(ended.outcome, Outcome::Complete);
+        let seen = seen(&bench);
+        assert_eq!(seen["N000000002"].len(), length, "it is a variable in any case");
+        let build: serde_json::Value = serde_json::from_str(&seen["BUILD"]).unwrap();
+        let env = &build["spec"]["strategy"]["customStrategy"]["env"];
+        assert_eq!((env[2]["value"].is_string(), env[2]["name"].is_string()), (has_value, has_name));
+        assert_eq!(build["metadata"]["name"], "app-7");
+    }
+}
+
+#[tokio::test]
 async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
     let mut bench = Bench::new();
     let mut spec = spec(&["env", "-0"]);

@@ -66,6 +66,22 @@ fn a_file_that_is_wrong_names_what_is_wrong() {
 }
 
 #[test]
+fn images_and_commit_are_believed_each_for_itself() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("result.json");
+    let good = "0".repeat(40);
+    for (reference, commit, images_kept, commit_kept) in
+        [("host/app:1", "HEAD", 1, false), ("two words", &good, 0, true), ("host/app:1", &good, 1, true)]
+    {
+        let text = serde_json::json!({ "images": [built(reference)], "commit": commit });
+        fs::write(&path, text.to_string()).unwrap();
+        let (result, wrong) = read(&path);
+        assert_eq!((result.images.len(), result.commit.is_some()), (images_kept, commit_kept), "{text}");
+        assert_eq!(wrong.is_some(), images_kept == 0 || !commit_kept, "{text}");
+    }
+}
+
+#[test]
 fn only_a_plain_file_is_read() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);

@@ -34,6 +34,32 @@ fn a_command_runs_in_its_checkout_and_a_rebuild_in_the_same_commit() {
 }
 
 #[test]
+fn a_command_that_tells_what_it_made_need_not_tell_the_commit() {
+    let workshop = Workshop::new();
+    let base = workshop.registry.push("default/base", "1", 1);
+    let repository = workshop.repository("app");
+    let commit = repository.commit(&[("message", "hello")]);
+    let rest = format!("source = {{ git = {{ uri = \"{}\", ref = \"main\" }} }}", repository.uri());
+    for (number, (reference, kept)) in [("host/app:1", 1), ("two words", 0)].into_iter().enumerate() {
+        let images =
+            serde_json::json!({ "images": [{ "reference": reference, "digest": base.to_string() }] });
+        let strategy = format!(
+            "command = ['/bin/sh', '-c', 'echo \"$TELL\" > $BASEWATCH_RESULT_FILE']\n\
+             env = [{{ name = \"TELL\", value = '{images}' }}]"
+        );
+        workshop.configure(&app("Command", &strategy, &rest));
+        let daemon = workshop.start();
+        if number > 0 {
+            workshop.home.ask(&["start", "app"]);
+        }
+        let shown = workshop.complete(&daemon, &format!("app-{}", number + 1));
+        assert_eq!(shown["commit"], *commit, "{shown}");
+        assert_eq!(shown["images"].as_array().map_or(0, Vec::len), kept, "{shown}");
+        daemon.stop();
+    }
+}
+
+#[test]
 fn what_is_not_in_the_repository_fails_with_its_name() {
     let workshop = Workshop::new();
     workshop.registry.push("default/base", "1", 1);

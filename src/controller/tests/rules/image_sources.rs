@@ -1,5 +1,7 @@
 //! Images that a build uses besides the one it is made from (F29), and where a build runs.
 
+use std::path::Path;
+
 use crate::controller::tests::support::*;
 use crate::controller::*;
 
@@ -74,9 +76,27 @@ fn an_image_source_that_is_named_outright_is_handed_on_as_it_is() {
     assert!(!mind.controller.watches(&text.parse().unwrap()));
 }
 
+/// The same, of the source code at one of these places.
+fn of_source(git: Option<&str>, directory: Option<&str>) -> BuildConfig {
+    let git = git.map(|uri| Git { uri: uri.into(), reference: None });
+    let source = Source { git, directory: directory.map(|path| Path::new(path).into()), context_dir: None };
+    BuildConfig { source: Some(Box::new(source)), ..uses(&["ruby"]) }
+}
+
+#[test]
+fn a_rebuild_of_a_directory_claims_no_commit() {
+    let mut mind = Mind::start([of_source(None, Some("/srv/app"))]);
+    mind.see("assets", "A");
+    mind.see("ruby", "A");
+    let end = ended(build("app-1"), 1, Outcome::Complete);
+    mind.tell(&Event::Ended(Ended { commit: Some("0".repeat(40).into()), ..end }));
+    mind.rebuild("app-1", &[]).unwrap();
+    assert_eq!(mind.spec("app-2").revision, None, "it is built as it lies there now");
+}
+
 #[test]
 fn s17_a_rebuild_has_the_commit_that_the_old_build_was_of() {
-    let mut mind = Mind::start([uses(&["ruby"])]);
+    let mut mind = Mind::start([of_source(Some("https://git.test/app"), None)]);
     mind.see("assets", "A");
     mind.see("ruby", "A");
     let commit: Box<str> = "0".repeat(40).into();

@@ -9,7 +9,8 @@ use super::super::error::StrategyError;
 use super::super::images::copy;
 use super::super::makes_image;
 use super::super::place::Context;
-use super::{Driver, ask, print, run, say, try_run};
+use super::{Driver, ask, print, run, say, try_run, write};
+use crate::runner::directory::COMMIT;
 
 impl Driver {
     /// Gets it, and tells its commit.
@@ -19,19 +20,24 @@ impl Driver {
         if let Some(checkout) = Checkout::of(&self.spec) {
             let commit = check_out(&checkout)?;
             let context = Context::new(SOURCE, context_dir)?;
-            self.result.commit = Some(commit);
-            self.tell()?;
+            self.is_of(commit)?;
             return Ok(context);
         }
         let directory = source.directory.as_deref().ok_or(StrategyError::NoSource)?;
         let context = Context::new(&directory.to_string_lossy(), context_dir)?;
         let commit = commit_of(directory);
         let context = if makes_image(&self.spec) { copied(context)? } else { context };
-        if commit.is_some() {
-            self.result.commit = commit;
-            self.tell()?;
+        if let Some(commit) = commit {
+            self.is_of(commit)?;
         }
         Ok(context)
+    }
+
+    /// Notes the commit where a command that writes the result file itself does not lose it.
+    fn is_of(&mut self, commit: String) -> Result<(), StrategyError> {
+        write(COMMIT, &commit)?;
+        self.result.commit = Some(commit);
+        self.tell()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Builds that really build: from source code to an image in a registry, by git and buildah.
 
 mod checkout;
+mod custom;
 mod docker;
+mod failing;
+mod reference;
 mod show;
 mod source;
 

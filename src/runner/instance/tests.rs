@@ -215,7 +215,7 @@ async fn a_build_may_empty_its_directory_and_is_found_all_the_same() {
 #[tokio::test]
 async fn a_log_of_the_builds_own_is_none_of_its_output() {
     let place = Place::new();
-    let mut spec = script("echo one; echo secret > log; truncate -s 8E log; echo two");
+    let mut spec = script("echo one; echo secret > log; truncate -s 1T log; echo two");
     spec.working_dir = None;
     let mut talk = place.start(&spec, 1).await;
     assert_eq!(talk.end().await, ("one\ntwo\n".to_owned(), Outcome::Complete));
@@ -314,7 +314,7 @@ async fn an_end_that_looks_old_is_told_to_who_asks_for_it() {
     // It listens, and so would have begun to sweep.
     line.incoming.hello().await.unwrap();
     line.outgoing.hello().await.unwrap();
-    tokio::task::spawn_blocking(|| {}).await.unwrap();
+    spawn_blocking(|| {}).await.unwrap();
     let attach = Attach { id: spec.id, build: spec.build.clone(), attempt: 1, offset: 0 };
     line.outgoing.request(&Request::Attach(attach)).await.unwrap();
     assert_eq!(Talk { line, instance }.end().await, ("run\n".to_owned(), Outcome::Complete));

@@ -7,6 +7,7 @@ mod failing;
 mod reference;
 mod show;
 mod source;
+mod trusted;
 
 use crate::support::workshop::Workshop;
 

@@ -41,12 +41,12 @@ fn build(spec: &BuildSpec) -> String {
     let name_alone = |(name, _): &(String, String)| json!({ "name": name });
     let environments =
         [spec.env.iter().map(whole).collect::<Vec<_>>(), spec.env.iter().map(name_alone).collect()];
-    let mut texts = environments.into_iter().map(|env| object(spec, env.into()).to_string());
-    texts.find(|text| text.len() <= LONGEST).unwrap_or_else(|| object(spec, Value::Null).to_string())
+    let mut texts = environments.into_iter().map(|env| object(spec, &env.into()).to_string());
+    texts.find(|text| text.len() <= LONGEST).unwrap_or_else(|| object(spec, &Value::Null).to_string())
 }
 
 /// The build as OpenShift's `v1` has it, as much of it as a builder reads.
-fn object(spec: &BuildSpec, env: Value) -> Value {
+fn object(spec: &BuildSpec, env: &Value) -> Value {
     let config = &spec.build.config;
     let mut labels: Map<String, Value> =
         spec.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
@@ -80,7 +80,7 @@ fn object(spec: &BuildSpec, env: Value) -> Value {
     })
 }
 
-fn strategy(spec: &BuildSpec, env: Value) -> Value {
+fn strategy(spec: &BuildSpec, env: &Value) -> Value {
     let force_pull = spec.options.as_ref().is_some_and(|options| options.force_pull);
     without_nulls(json!({
         "from": spec.base_image.as_ref().map(|base| image(&base.reference)),

@@ -124,8 +124,7 @@ fn a_directory_is_built_as_it_is_and_its_ignore_file_holds() {
     assert_eq!(workshop.file(&pinned, "/context/kept"), "kept");
     assert!(!workshop.has(&pinned, "/context/hidden"));
     assert_eq!(contents(&directory), before);
-    let bases =
-        ["base:<none>", "tools:<none>"].map(|name| format!("{}/default/{name}", workshop.registry.host()));
+    let bases = ["base:<none>", "tools:1"].map(|name| format!("{}/default/{name}", workshop.registry.host()));
     let mut left = workshop.images();
     left.sort();
     assert_eq!(left, bases, "what was built is where it was pushed");
@@ -140,14 +139,15 @@ fn a_dockerfile_that_writes_to_its_context_changes_no_directory() {
     fs::create_dir(directory.join("sub")).unwrap();
     let dockerfile = "FROM base\nCOPY . /context/\nRUN --mount=type=bind,target=/src,rw echo changed > /src/kept && cp /src/kept /made\n";
     fs::write(directory.join("Dockerfile.beside"), dockerfile).unwrap();
-    fs::write(directory.join("Dockerfile.beside.containerignore"), "hidden\n").unwrap();
+    std::os::unix::fs::symlink("../Dockerfile.beside", directory.join("sub/Dockerfile")).unwrap();
+    fs::write(directory.join("sub/Dockerfile.containerignore"), "hidden\n").unwrap();
     fs::write(directory.join("sub/kept"), "kept").unwrap();
     fs::write(directory.join("sub/hidden"), "secret").unwrap();
     let before = contents(&directory);
     let rest = format!(
         "source = {{ directory = {directory:?}, context_dir = \"sub\" }}\noutput = {{ to = \"HOST/team/site:1\" }}"
     );
-    workshop.configure(&app("Docker", "dockerfile_path = \"../Dockerfile.beside\"", &rest));
+    workshop.configure(&app("Docker", "", &rest));
     let daemon = workshop.start();
     let shown = workshop.complete(&daemon, "app-1");
     let pinned = format!("team/site@{}", shown["images"][0]["digest"].as_str().unwrap());

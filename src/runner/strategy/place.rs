@@ -13,7 +13,7 @@ pub(super) struct Context {
     pub(super) path: String,
     /// The whole source code, with every link resolved.
     root: PathBuf,
-    /// What this is a copy of. A Dockerfile may lie beside the context, and so beside the copy's original.
+    /// What this is a copy of: a link in it may lead to what lies beside the original, a Dockerfile for example.
     original: Option<Box<Context>>,
 }
 

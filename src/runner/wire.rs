@@ -220,7 +220,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     /// Waits until the other side hangs up without another word; for ever, if it says one.
     pub(super) async fn hung_up(&mut self) {
         if filled(&mut self.inner).await.is_ok() {
-            pending().await
+            pending::<()>().await;
         }
     }
 

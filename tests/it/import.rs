@@ -139,7 +139,7 @@ fn bring_in(home: &Home, arguments: &[&str], yaml: &str, command: Option<&str>) 
     assert!(toml.contains(head), "{toml}");
     let toml = match command {
         Some(command) => toml.replace(head, &format!("{head}command = [\"/bin/sh\", \"-c\", {command:?}]\n")),
-        None => toml.to_owned(),
+        None => toml,
     };
     fs::write(home.path().join("conf.d/openshift.toml"), toml).unwrap();
 }

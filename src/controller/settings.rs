@@ -179,20 +179,19 @@ impl BuildConfig {
 
     /// Every tag that it must know, each once: those of its triggers, and those it is built from.
     pub fn stream_tags(&self) -> impl Iterator<Item = &StreamTag> {
-        let unwatched = self.pinned_tags().filter(|from| self.trigger(&from.tag).is_none());
-        self.triggers.iter().map(|trigger| &*trigger.from).chain(unwatched)
+        let is_new = |nth: usize, from: &StreamTag| {
+            let mut before = self.pinned_tags().take(nth);
+            self.trigger(&from.tag).is_none() && before.all(|seen| seen.tag != from.tag)
+        };
+        let pinned = self.pinned_tags().enumerate().filter(move |(nth, from)| is_new(*nth, from));
+        self.triggers.iter().map(|trigger| &*trigger.from).chain(pinned.map(|(_, from)| from))
     }
 
-    /// Every tag that a build must have pinned: the strategy's own first, then those of its image sources (F23, F29).
-    /// Each once.
+    /// What a build must have pinned: the strategy's own tag first, then those of its image sources (F23, F29). Two may be
+    /// of one tag and count other platforms of it.
     pub fn pinned_tags(&self) -> impl Iterator<Item = &StreamTag> {
-        let sources = || self.image_sources.iter().filter_map(|source| source.from.stream_tag());
-        let own = self.strategy.stream_tag();
-        let seen = move |nth: usize, from: &StreamTag| {
-            own.into_iter().chain(sources().take(nth)).any(|seen| seen.tag == from.tag)
-        };
-        let others = sources().enumerate().filter(move |(nth, from)| !seen(*nth, from));
-        own.into_iter().chain(others.map(|(_, from)| from))
+        let sources = self.image_sources.iter().filter_map(|source| source.from.stream_tag());
+        self.strategy.stream_tag().into_iter().chain(sources)
     }
 
     /// The tags of [`BuildConfig::stream_tags`].

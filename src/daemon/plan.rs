@@ -144,7 +144,7 @@ pub(super) fn polled<'s>(
 fn depths(settings: &config::Settings) -> HashMap<&TagRef, Depth> {
     let mut depths: HashMap<&TagRef, Depth> = HashMap::new();
     let configs = settings.controller.build_configs.iter();
-    for from in configs.flat_map(|config| config.stream_tags().chain(config.strategy.stream_tag())) {
+    for from in configs.flat_map(|config| config.stream_tags().chain(config.pinned_tags())) {
         let depth = depths.entry(&from.tag).or_default();
         *depth = depth_of(&from.platforms).max(*depth);
     }

@@ -149,7 +149,7 @@ impl Daemon {
         let tags = answer::tags_to_look_at(&self.engine.controller, &asked.start.config);
         let records = self.engine.controller.records();
         let own = self.engine.controller.config(&asked.start.config);
-        let own = own.and_then(|config| config.strategy.stream_tag()).map(|from| from.tag.clone());
+        let own = own.iter().flat_map(|config| config.pinned_tags()).map(|from| from.tag.clone()).collect();
         let before = tags.iter().map(|tag| (tag.clone(), polled(records, tag))).collect();
         let (commands, looks, began) = (self.commands.clone(), self.looks.clone(), Instant::now());
         tokio::spawn(async move {
@@ -183,12 +183,12 @@ fn polled(records: &Records, tag: &TagRef) -> Option<Polled> {
     records.tags.get(tag).map(|record| record.observed.polled.clone())
 }
 
-/// What `tags` point to now. Without `own`, what the build is made from, there is no build; another tag that is not found
+/// What `tags` point to now. Without all of `own`, what the build is made from, there is no build; another tag that is not found
 /// blocks none (F14), and is taken as it is known.
 async fn found(
     commands: mpsc::Sender<poll::Command>,
     tags: BTreeSet<TagRef>,
-    own: Option<TagRef>,
+    own: BTreeSet<TagRef>,
 ) -> Result<Vec<(TagRef, Found)>, Refusal> {
     let (reply, mut answers) = mpsc::channel(tags.len().max(1));
     let mut missing = tags.len();
@@ -199,7 +199,7 @@ async fn found(
         let (tag, answer) = answers.recv().await.ok_or_else(no_looks)?;
         match answer {
             Ok(answer) => found.push((tag, answer)),
-            Err(trouble) if own.as_ref() == Some(&tag) => return Err(not_found(&trouble)),
+            Err(trouble) if own.contains(&tag) => return Err(not_found(&trouble)),
             Err(_) => {}
         }
         missing -= 1;

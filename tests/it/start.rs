@@ -208,6 +208,35 @@ fn a_refresh_needs_only_the_image_that_the_build_is_made_from() {
 }
 
 #[test]
+fn a_refresh_needs_the_image_sources_as_well() {
+    let registry = FakeRegistry::start();
+    registry.push("mynamespace/ruby-20-centos7", "latest", 1);
+    registry.push("mynamespace/custom-image", "latest", 1);
+    let home = Home::new("");
+    home.configure(&format!(
+        r#"{}
+        [[build_config]]
+        name = "app"
+        source = {{ images = [{{ from = {{ name = "custom-image:latest" }}, as = ["tools"] }}] }}
+        [build_config.strategy]
+        type = "Docker"
+        from = {{ name = "ruby-20-centos7:latest" }}
+        command = ["true"]
+        [[build_config.trigger]]
+        type = "ImageChange"
+        "#,
+        mynamespace(&registry.host())
+    ));
+    let daemon = home.start();
+    daemon.wait_count("build_finished", 1);
+    registry.remove("mynamespace/custom-image", "latest");
+    let (code, said) = says(&home, &["start", "app", "--refresh"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("404") && said.contains("nothing was built"), "{said}");
+    assert_eq!(home.ask(&["builds"])["builds"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_dry_run_shows_the_command_and_stores_nothing() {
     let registry = FakeRegistry::start();
     let digest = registry.push("base", "1", 1);

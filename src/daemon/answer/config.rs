@@ -178,8 +178,8 @@ fn why_pending(controller: &Controller, config: &BuildConfig, trigger: &Trigger)
     } else if is_unknown(controller, trigger) {
         Some(HoldReason::PlatformsUnknown)
     } else {
-        let from = config.strategy.stream_tag();
-        from.filter(|from| !tags.contains_key(&from.tag)).map(|_| HoldReason::StrategyUnresolved)
+        let is_unresolved = config.pinned_tags().any(|from| !tags.contains_key(&from.tag));
+        is_unresolved.then_some(HoldReason::StrategyUnresolved)
     }
 }
 

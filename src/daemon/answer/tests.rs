@@ -15,7 +15,7 @@ use crate::control::Refusal;
 use crate::control::protocol::{
     self, BuildsQuery, ConditionKind, ConfigFilter, ConfigsQuery, Phase, ReleaseQuery, StatusQuery,
 };
-use crate::controller::{Base, Policy, StrategyKind, StreamTag};
+use crate::controller::{Base, ImageSource, ImageUse, PATIENCE, Policy, StrategyKind, StreamTag};
 use crate::controller::{
     BuildConfig, BuildKey, BuildSpec, ConfigKey, Controller, Ended, Event, Failure, History, Now, OnFirst,
     OnInterrupt, Outcome, Records, Release, Retry, RunPolicy, Settings, Strategy, Supersede, Trigger,
@@ -225,6 +225,21 @@ fn a_paused_config_is_stale_from_the_change_that_waits() {
     assert_eq!(app.held.len(), 1);
     assert_eq!((app.held[0].reason.as_str(), app.held[0].since), ("paused", since));
     assert_eq!(app.held[0].tag, Some(BASE.parse().unwrap()));
+}
+
+#[test]
+fn a_build_that_waits_for_an_image_source_says_so() {
+    let mut config = config("default/app", &[BASE]);
+    let from = Base::Tag(Arc::clone(&self::config("default/other", &[OTHER]).triggers[0].from));
+    config.image_sources = [ImageSource { from, of_use: ImageUse::default() }].into();
+    let mut world = World::new(vec![config], 50);
+    world.observe(BASE, 1);
+    world.seconds += i64::try_from(PATIENCE.as_secs()).unwrap();
+    world.feed(Event::Tick);
+    let held = world.config("app").held;
+    assert_eq!((held.len(), held[0].reason.as_str()), (1, "strategy_unresolved"));
+    world.observe(OTHER, 1);
+    assert_eq!(world.config("app").held, vec![]);
 }
 
 #[test]

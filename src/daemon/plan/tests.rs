@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::controller::{Record, TagRecord, TriggerRecord};
+use crate::controller::{Base, ImageSource, ImageUse, Record, StreamTag, TagRecord, TriggerRecord};
 use crate::image::{Children, Descriptor, Digest};
 
 fn settings(watches: &[(&str, &str, &str)]) -> config::Settings {
@@ -218,6 +218,17 @@ fn a_tag_is_looked_into_as_deep_as_the_strategy_or_the_trigger_on_it_needs() {
         let depths: Vec<Depth> = plan.hosts[0].tags.iter().map(|tag| tag.depth).collect();
         assert_eq!(depths, [Depth::Contents]);
     }
+    // As much as an image source needs it, if a trigger on the same tag needs less.
+    let mut settings = settings(&[APP]);
+    let config = std::sync::Arc::make_mut(&mut settings.controller.build_configs[0]);
+    let from = StreamTag {
+        platforms: Platforms::These(["linux/amd64".parse().unwrap()].into()),
+        ..(*config.triggers[0].from).clone()
+    };
+    let source = ImageSource { from: Base::Tag(std::sync::Arc::new(from)), of_use: ImageUse::default() };
+    config.image_sources = [source].into();
+    let plan = first(&settings, &Records::default());
+    assert_eq!(plan.hosts[0].tags[0].depth, Depth::Contents);
 }
 
 #[test]

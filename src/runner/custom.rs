@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::controller::{BuildSpec, StrategyKind};
+use crate::controller::{BuildSpec, ImagePath, ImageUse, PinnedSource, StrategyKind};
 use crate::image::TagRef;
 
 /// How long `BUILD` may be. The kernel refuses a variable of 128 KiB, its name included.
@@ -91,11 +91,24 @@ fn strategy(spec: &BuildSpec, env: &Value) -> Value {
 
 fn source(spec: &BuildSpec) -> Value {
     let git = spec.source.as_ref().and_then(|source| source.git.as_ref());
+    let images: Vec<Value> = spec.image_sources.iter().map(image_source).collect();
     without_nulls(json!({
-        "type": git.map(|_| "Git"),
+        "type": git.map(|_| "Git").or((!images.is_empty()).then_some("Image")),
         "git": git,
         "contextDir": spec.source.as_ref().and_then(|source| source.context_dir.as_deref()),
+        "images": (!images.is_empty()).then_some(images),
     }))
+}
+
+fn image_source(source: &PinnedSource) -> Value {
+    let ImageUse { aliases, paths } = &source.of_use;
+    let path =
+        |path: &ImagePath| json!({ "sourcePath": path.source_path, "destinationDir": path.destination_dir });
+    json!({
+        "from": image(&source.image.reference),
+        "as": aliases,
+        "paths": paths.iter().map(path).collect::<Vec<_>>(),
+    })
 }
 
 fn image(reference: &str) -> Value {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use super::super::directory::Directory;
 use super::super::{INHERITED, environment};
 use super::*;
-use crate::controller::{Git, Source};
+use crate::controller::{Git, ImagePath, ImageUse, PinnedSource, Source};
 
 /// What `env -0` printed into the build's log.
 fn seen(bench: &Bench) -> BTreeMap<String, String> {
@@ -151,6 +151,9 @@ async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
         context_dir: Some("web".into()),
     }));
     spec.output = Some("r.test:5000/team/app:1".into());
+    let path = ImagePath { source_path: "/lib/.".into(), destination_dir: "lib".into() };
+    let of_use = ImageUse { aliases: vec!["tools".into()], paths: vec![path] };
+    spec.image_sources = vec![PinnedSource { image: spec.base_image.clone().unwrap(), of_use }];
     let base = spec.base_image.as_ref().unwrap().reference.to_string();
     spec.env = vec![("OPENSHIFT_CUSTOM_BUILD_BASE_IMAGE".into(), base.clone())];
     assert_eq!(bench.run(&spec).await.outcome, Outcome::Complete);
@@ -170,6 +173,13 @@ async fn a_custom_build_is_told_what_openshift_tells_its_builders() {
     assert_eq!(build["metadata"]["name"], "app-7");
     assert_eq!(build["spec"]["strategy"]["customStrategy"]["from"]["name"], *base);
     assert_eq!(build["spec"]["source"]["git"]["ref"], "main");
+    let images = &build["spec"]["source"]["images"];
+    assert_eq!(
+        (&images[0]["from"]["name"], &images[0]["as"][0]),
+        (&(*base).into(), &"tools".into()),
+        "{images}"
+    );
+    assert_eq!(images[0]["paths"][0]["destinationDir"], "lib");
     assert_eq!(build["spec"]["output"]["to"]["name"], "r.test:5000/team/app:1");
     assert!(build["spec"].get("revision").is_none());
     assert!(!bench.build_dir().join("work").exists(), "its builder fetches");

@@ -11,6 +11,9 @@ use super::checkout::SOURCE;
 use super::error::StrategyError;
 use crate::controller::BuildSpec;
 
+/// What a build is given is smaller, as it is stored.
+const LARGEST: u64 = 4 << 20;
+
 /// A build, for the driver. It holds values of variables, and so is for the build's user alone.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::runner) struct Work {
@@ -35,7 +38,8 @@ impl Work {
     pub(super) fn read(path: &Path) -> Result<Self, StrategyError> {
         let mut text = Vec::new();
         let file = open_plain(OpenOptions::new().read(true), path);
-        let read = file.and_then(|mut file| file.read_to_end(&mut text));
+        // The build may have put anything in its place, of whatever size.
+        let read = file.and_then(|file| file.take(LARGEST).read_to_end(&mut text));
         read.map_err(StrategyError::file("read", path))?;
         serde_json::from_slice(&text).map_err(|source| StrategyError::Work { path: path.to_owned(), source })
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::validate::{secret_files, unusable};
 use super::{Exit, Global, runtime, socket};
-use crate::daemon::{self, Ending, Options, Signals};
+use crate::daemon::{self, Ending, INHERITED, Options, Signals};
 use crate::systemd::{self, Manager};
 use crate::{config, logging};
 
@@ -54,9 +54,6 @@ impl Run {
     fn options(&self, global: &Global, config: PathBuf, settings: &daemon::Settings) -> io::Result<Options> {
         let state_dir = std::path::absolute(state_dir(global, settings))?;
         let socket = std::path::absolute(listen_at(global, settings, &state_dir))?;
-        let inherited = daemon::INHERITED.iter();
-        let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        let inherited = inherited.collect();
         Ok(Options {
             state_dir,
             socket,
@@ -64,7 +61,7 @@ impl Run {
             secrets: secret_files(),
             once: self.once,
             runtime_dir: first_of("RUNTIME_DIRECTORY"),
-            inherited,
+            inherited: inherited(),
             manager: manager(),
         })
     }
@@ -92,6 +89,12 @@ fn listen_at(global: &Global, settings: &daemon::Settings, state_dir: &Path) -> 
     let given = global.socket.clone().or_else(|| settings.socket.clone());
     let dir = || first_of("RUNTIME_DIRECTORY").unwrap_or_else(|| state_dir.to_owned());
     given.unwrap_or_else(|| dir().join(socket::NAME))
+}
+
+/// The variables of this process that builds inherit.
+pub(super) fn inherited() -> Vec<(String, String)> {
+    let inherited = INHERITED.iter();
+    inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
 }
 
 /// The first directory that systemd names: it separates several with colons.

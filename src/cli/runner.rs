@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::run::first_of;
+use super::run::{first_of, inherited};
 use super::{Exit, Global, runtime};
 use crate::{logging, runner, systemd};
 
@@ -51,13 +51,11 @@ impl Runner {
         let given = global.state_dir.clone().or_else(|| first_of("STATE_DIRECTORY"));
         let state_dir: PathBuf =
             given.context("nothing says where builds are to be: give --state-dir, or set StateDirectory=")?;
-        let inherited = runner::INHERITED.iter();
-        let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         Ok(runner::Options {
             state_dir: std::path::absolute(state_dir)?,
             runtime_dir: first_of("RUNTIME_DIRECTORY"),
             own_cgroup: self.own_cgroup,
-            inherited: inherited.collect(),
+            inherited: inherited(),
         })
     }
 }

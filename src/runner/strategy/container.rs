@@ -72,8 +72,12 @@ impl<'a> Container<'a> {
         if self.options().is_some_and(|options| options.force_pull) {
             step = step.arg(if self.tool == Tool::Docker { "--pull" } else { "--pull-always" });
         }
-        let labels = labels(self.spec).into_iter().map(|(name, value)| format!("--label={name}={value}"));
-        self.with_secrets(step.args(labels))
+        self.with_secrets(step.args(self.labels()))
+    }
+
+    /// What the image is labelled with.
+    pub(super) fn labels(&self) -> impl Iterator<Item = String> {
+        labels(self.spec).into_iter().map(|(name, value)| format!("--label={name}={value}"))
     }
 
     /// Takes files of an image out of it, into a directory. Buildah and podman keep an image of them besides: it has the

@@ -37,6 +37,10 @@ pub use preview::{choices, steps};
 
 pub(super) use work::{Work, context_dir};
 
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::launch::find;
 use crate::controller::{BuildSpec, StrategyKind, Tool};
 
 /// What an image is built by, in the order of preference.
@@ -90,6 +94,11 @@ pub(super) fn needs(spec: &BuildSpec) -> Vec<Need> {
         }
     }
     needs
+}
+
+/// The first that is installed of what a strategy may be built by.
+fn installed(strategy: StrategyKind, path: &OsStr, dir: &Path) -> Option<Tool> {
+    choices(strategy).iter().find(|tool| find(tool.as_str(), path, dir).is_some()).copied()
 }
 
 /// What the configuration wants to be built by.

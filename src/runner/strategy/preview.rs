@@ -8,7 +8,6 @@ use super::step::Step;
 use super::work::context_dir;
 use super::{FOR_A_BUILDER, FOR_A_DOCKERFILE, docker, images, is_driven, s2i};
 use crate::controller::{BuildSpec, StrategyKind, Tool};
-use crate::runner::launch::find;
 
 /// What the directories of secrets and credentials are called while nobody knows where they are.
 const SECRETS_DIR: &str = "$BASEWATCH_SECRETS_DIR";
@@ -31,8 +30,7 @@ pub fn choices(strategy: StrategyKind) -> &'static [Tool] {
 pub fn steps(spec: &BuildSpec) -> Vec<String> {
     let is_here = spec.venue.as_ref().is_none_or(|venue| venue.runner.is_none());
     let path = std::env::var_os("PATH").filter(|_| is_here).unwrap_or_default();
-    let is_there = |tool: &&Tool| find(tool.as_str(), &path, Path::new("/")).is_some();
-    let installed = choices(spec.strategy).iter().find(is_there).copied();
+    let installed = super::installed(spec.strategy, &path, Path::new("/"));
     steps_by(spec, installed.unwrap_or(Tool::Buildah))
 }
 

@@ -4,7 +4,6 @@ use super::container::Container;
 use super::containerfile::{CONTAINERFILE, IGNORE};
 use super::error::StrategyError;
 use super::step::Step;
-use crate::runner::environment::labels;
 
 /// Where s2i finds the environment: on its command line everybody could read it.
 pub(super) const ENVIRONMENT: &str = "work/environment";
@@ -14,7 +13,6 @@ pub(super) fn by_s2i(container: &Container<'_>, builder: &str, tag: &str, contex
     let options = container.options();
     let incremental = options.is_some_and(|options| options.incremental);
     let force = options.is_some_and(|options| options.force_pull);
-    let labels = labels(container.spec).into_iter().map(|(name, value)| format!("--label={name}={value}"));
     let mut step = Step::new("s2i", ["build", "--copy"]).arg(format!("--environment-file={ENVIRONMENT}"));
     // Unlike docker it does not look where DOCKER_CONFIG says.
     let has_auth = container.spec.venue.as_ref().is_some_and(|venue| venue.auth_file.is_some());
@@ -23,7 +21,7 @@ pub(super) fn by_s2i(container: &Container<'_>, builder: &str, tag: &str, contex
     }
     step.args(incremental.then(|| "--incremental".to_owned()))
         .args(force.then(|| "--pull-policy=always".to_owned()))
-        .args(labels)
+        .args(container.labels())
         .args([context, builder, tag].map(str::to_owned))
 }
 

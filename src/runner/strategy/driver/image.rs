@@ -10,12 +10,11 @@ use super::super::docker::{self, DOCKERFILE};
 use super::super::error::StrategyError;
 use super::super::images::{self, NOTHING, copy};
 use super::super::place::Context;
-use super::super::{choices, registries, s2i, tool, variables};
+use super::super::{Need, choices, installed, registries, s2i, tool, variables};
 use super::delivery::{delivered, previous};
 use super::{Driver, ask, run, say, write};
 use crate::controller::{BuiltImage, Tool};
 use crate::dockerfile::{self, Changes};
-use crate::runner::launch::find;
 use crate::text::harmless;
 
 /// How a Dockerfile is called where nothing is said.
@@ -112,11 +111,9 @@ impl Driver {
         auth_dir: Option<&'a str>,
     ) -> Result<Container<'a>, StrategyError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let choices = choices(self.spec.strategy);
-        let is_there = |tool: &&Tool| find(tool.as_str(), &path, Path::new(".")).is_some();
-        let first = || choices.iter().find(is_there).copied();
-        let names = || choices.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
-        let tool = tool(&self.spec).or_else(first).ok_or_else(|| StrategyError::NoTool(names()))?;
+        let first = || installed(self.spec.strategy, &path, Path::new("."));
+        let need = || Need::Any(choices(self.spec.strategy)).to_string();
+        let tool = tool(&self.spec).or_else(first).ok_or_else(|| StrategyError::NoTool(need()))?;
         let container = Container { spec: &self.spec, tool, secrets_dir, auth_dir };
         if registries::are_needed(&self.spec) {
             write_registries(&container)?;

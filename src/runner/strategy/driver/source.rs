@@ -9,7 +9,7 @@ use super::super::error::StrategyError;
 use super::super::images::copy;
 use super::super::makes_image;
 use super::super::place::Context;
-use super::{Driver, ask, print, run, say, try_run, write};
+use super::{Driver, ask, run, say, try_run, write};
 use crate::runner::directory::COMMIT;
 
 impl Driver {
@@ -96,11 +96,6 @@ fn commit_of(directory: &Path) -> Option<String> {
 /// A copy of the context: files are put into it, and a Dockerfile may write to it (`RUN --mount=type=bind,rw`).
 fn copied(context: Context) -> Result<Context, StrategyError> {
     fs::create_dir_all(SOURCE).map_err(StrategyError::file("make the directory", SOURCE))?;
-    let step = copy(&context.path, SOURCE);
-    print(&step);
-    let status = step.run().map_err(|source| StrategyError::Start { step: step.name(), source })?;
-    match status.success() {
-        true => Context::copy(SOURCE, context),
-        false => Err(StrategyError::Step { step: step.name(), status }),
-    }
+    run(&copy(&context.path, SOURCE))?;
+    Context::copy(SOURCE, context)
 }

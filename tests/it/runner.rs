@@ -82,6 +82,14 @@ impl Place {
         fs::read_to_string(self.path(&format!("pid.{attempt}"))).unwrap().trim().parse().unwrap()
     }
 
+    /// The build ends in its first attempt, and nothing of it is left but what the daemon has.
+    fn ends_whole(&self, daemon: Daemon, runner: &Inetd) {
+        finished(&daemon);
+        self.one_whole_attempt();
+        nothing_kept(runner);
+        daemon.stop();
+    }
+
     /// The first attempt is the only one, and its output is whole and there once.
     fn one_whole_attempt(&self) {
         let build = self.build();
@@ -97,6 +105,15 @@ impl Place {
         assert!(output == numbers, "{} bytes in place of {}", output.len(), numbers.len());
         assert!(!self.path("pid.2").exists() && !self.path("overlaps").exists());
     }
+}
+
+/// A place whose build waits at its gate, and the process of that.
+fn at_work() -> (Place, Inetd, Daemon, u32) {
+    let place = Place::new();
+    let runner = place.runner();
+    let daemon = place.home.start();
+    let pid = place.at_the_gate(1);
+    (place, runner, daemon, pid)
 }
 
 fn made(command: &mut Command) {
@@ -138,36 +155,24 @@ fn a_build_in_a_socket_runner_is_one_like_any_other() {
 
 #[test]
 fn a_build_outlives_a_daemon_that_is_killed_and_its_output_goes_on() {
-    let place = Place::new();
-    let runner = place.runner();
-    let daemon = place.home.start();
-    let pid = place.at_the_gate(1);
+    let (place, runner, daemon, pid) = at_work();
     daemon.kill();
     assert!(is_alive(pid));
     let daemon = place.home.start();
     place.open_gate();
-    finished(&daemon);
-    place.one_whole_attempt();
-    nothing_kept(&runner);
-    daemon.stop();
+    place.ends_whole(daemon, &runner);
 }
 
 #[test]
 fn a_daemon_that_stops_does_not_wait_for_its_runners() {
-    let place = Place::new();
-    let runner = place.runner();
-    let daemon = place.home.start();
-    let pid = place.at_the_gate(1);
+    let (place, runner, daemon, pid) = at_work();
     let (code, events) = daemon.stop();
     assert_eq!(code, Some(0));
     assert!(events.iter().all(|event| event["event"] != "build_interrupted"), "{events:?}");
     assert!(is_alive(pid));
     let daemon = place.home.start();
     place.open_gate();
-    finished(&daemon);
-    place.one_whole_attempt();
-    nothing_kept(&runner);
-    daemon.stop();
+    place.ends_whole(daemon, &runner);
 }
 
 #[test]
@@ -181,18 +186,12 @@ fn what_ends_while_the_daemon_is_away_is_found_when_it_is_back() {
     eventually("the end to be stored", || runner.outcome());
     eventually("the instance to end", || runner.instances().is_empty().then_some(()));
     let daemon = place.home.start();
-    finished(&daemon);
-    place.one_whole_attempt();
-    nothing_kept(&runner);
-    daemon.stop();
+    place.ends_whole(daemon, &runner);
 }
 
 #[test]
 fn an_instance_that_dies_with_its_build_is_followed_by_a_second_attempt() {
-    let place = Place::new();
-    let runner = place.runner();
-    let daemon = place.home.start();
-    let pid = place.at_the_gate(1);
+    let (place, runner, daemon, pid) = at_work();
     for pid in runner.instances().into_iter().chain([pid]) {
         signal(pid, "KILL");
     }
@@ -207,10 +206,7 @@ fn an_instance_that_dies_with_its_build_is_followed_by_a_second_attempt() {
 
 #[test]
 fn what_an_instance_leaves_behind_is_ended_before_the_next_attempt() {
-    let place = Place::new();
-    let runner = place.runner();
-    let daemon = place.home.start();
-    let pid = place.at_the_gate(1);
+    let (place, runner, daemon, pid) = at_work();
     let [instance] = runner.instances()[..] else { panic!("{:?}", runner.instances()) };
     signal(instance, "KILL");
     daemon.wait_for("build_interrupted");
@@ -223,10 +219,7 @@ fn what_an_instance_leaves_behind_is_ended_before_the_next_attempt() {
 
 #[test]
 fn an_instance_that_is_stopped_cuts_its_build_off() {
-    let place = Place::new();
-    let runner = place.runner();
-    let daemon = place.home.start();
-    let pid = place.at_the_gate(1);
+    let (place, runner, daemon, pid) = at_work();
     signal(runner.instances()[0], "TERM");
     daemon.wait_for("build_interrupted");
     assert!(!is_alive(pid));
@@ -314,10 +307,7 @@ fn an_attempt_is_not_given_up_while_its_runner_cannot_be_asked() {
     assert_eq!(place.build()["phase"], "Running");
     fs::rename(&away, &here).unwrap();
     place.open_gate();
-    finished(&daemon);
-    place.one_whole_attempt();
-    nothing_kept(&runner);
-    daemon.stop();
+    place.ends_whole(daemon, &runner);
 }
 
 #[test]

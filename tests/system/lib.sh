@@ -3,6 +3,7 @@
 # the repository's directory, with the guest up, basewatch installed in it and a registry on the host.
 set -euo pipefail
 source tests/bin/registry.sh
+source tests/system/wait.sh
 
 guest=${BASEWATCH_GUEST:?run.sh starts the cases}
 registry=${BASEWATCH_REGISTRY:?run.sh starts the cases}
@@ -20,16 +21,6 @@ basewatch() { guest basewatch "$@" </dev/null; }
 fail() {
     echo "$*" >&2
     exit 1
-}
-
-# eventually WHAT COMMAND...: waits until the command succeeds, or the case has taken too long.
-eventually() {
-    local what=$1
-    shift
-    until "$@"; do
-        ((SECONDS < deadline)) || fail "waited in vain until $what"
-        sleep 0.1
-    done
 }
 
 # contains TEXT PART: so that a failure tells the whole text.

@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/bin/registry.sh
+source tests/system/wait.sh
 
 rootfs=$(realpath --canonicalize-missing "${BASEWATCH_TEST_ROOTFS:-tests/.cache/rootfs}")
 guest=basewatch-$$
@@ -85,16 +86,6 @@ clean_guest() {
         systemctl daemon-reload
         systemctl reset-failed
     ' </dev/null
-}
-
-# eventually WHAT COMMAND...: for what begins before the cases do.
-eventually() {
-    local what=$1
-    shift
-    until "$@"; do
-        ((SECONDS < deadline)) || fail "waited in vain until $what"
-        sleep 0.1
-    done
 }
 
 fail() {

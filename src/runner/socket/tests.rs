@@ -86,6 +86,12 @@ impl Said {
         self
     }
 
+    /// Says that it completed, as an instance does at its end.
+    async fn completes(&mut self) {
+        let report = report(Outcome::Complete);
+        self.outgoing.reply(&Reply::Ended(Box::new(report))).await.unwrap();
+    }
+
     async fn attached(&mut self) -> Attach {
         match self.incoming.request().await.unwrap() {
             Request::Attach(attach) => attach,
@@ -111,7 +117,7 @@ async fn an_attempt_is_accepted_followed_ended_and_acknowledged() {
     let Event::Accepted { handle, .. } = bench.event().await else { panic!("not accepted") };
     assert!(handle.ends_with("/sock"), "{handle}");
     instance.outgoing.output(0, b"some\n").await.unwrap();
-    instance.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    instance.completes().await;
     let ended = bench.ended().await;
     assert_eq!((ended.outcome, ended.elapsed), (Outcome::Complete, Duration::from_secs(3)));
     assert!(bench.log().ends_with("---\nsome\n"), "{}", bench.log());
@@ -131,7 +137,7 @@ async fn a_runner_of_another_version_is_tried_again_as_one_of_the_two_is_about_t
     stream.writable().await.unwrap();
     stream.try_write(b"{\"version\":2}\n").unwrap();
     let mut instance = bench.connection().await.started().await;
-    instance.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    instance.completes().await;
     assert_eq!(bench.ended().await.outcome, Outcome::Complete);
 }
 
@@ -147,7 +153,7 @@ async fn an_attempt_is_looked_for_where_it_was_asked_for_whatever_is_configured_
     let mut again = bench.connection().await;
     assert_eq!(again.attached().await.attempt, 1);
     again.outgoing.reply(&Reply::Accepted).await.unwrap();
-    again.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    again.completes().await;
     assert_eq!(bench.ended().await.outcome, Outcome::Complete);
 }
 
@@ -180,7 +186,7 @@ async fn what_cannot_be_believed_ends_the_connection_and_not_the_attempt() {
     again.outgoing.reply(&Reply::Accepted).await.unwrap();
     // What is known already is not taken twice.
     again.outgoing.output(3, b"4567").await.unwrap();
-    again.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    again.completes().await;
     assert_eq!(bench.ended().await.outcome, Outcome::Complete);
     assert!(bench.log().ends_with("---\n1234567"), "{}", bench.log());
 }
@@ -205,7 +211,7 @@ async fn a_start_that_nobody_can_have_heard_is_said_again() {
     // As a socket unit does at its MaxConnections=.
     drop(bench.listener.accept().await.unwrap());
     let mut instance = bench.connection().await.started().await;
-    instance.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    instance.completes().await;
     assert_eq!(bench.ended().await.outcome, Outcome::Complete);
 }
 
@@ -235,7 +241,7 @@ async fn output_beyond_the_limit_is_read_and_not_kept() {
     for piece in 0..4_u64 {
         instance.outgoing.output(piece * 60_000, &[b'z'; 60_000]).await.unwrap();
     }
-    instance.outgoing.reply(&Reply::Ended(Box::new(report(Outcome::Complete)))).await.unwrap();
+    instance.completes().await;
     bench.ended().await;
     assert!(bench.log().len() < 80_000 && bench.log().contains("dropped"), "{}", bench.log().len());
 }

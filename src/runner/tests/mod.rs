@@ -117,7 +117,7 @@ pub(super) fn attempt(spec: &BuildSpec, number: u32) -> AttemptRef {
 }
 
 /// Build `default/app-7`, with an id that no other test has.
-fn spec(command: &[&str]) -> BuildSpec {
+pub(super) fn spec(command: &[&str]) -> BuildSpec {
     let base = image("docker.io/library/debian:12", b"new");
     let cause = Cause::ImageChange { image: base.clone(), old_digest: Some(Digest::sha256_of(b"old")) };
     BuildSpec {

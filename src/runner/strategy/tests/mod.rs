@@ -5,35 +5,22 @@ mod place;
 mod registries;
 mod steps;
 
-use crate::controller::{
-    BuildKey, BuildSpec, Cause, ConfigKey, Git, PinnedImage, Source, StrategyKind, StrategyOptions, Tool,
-};
+use crate::controller::{BuildSpec, Git, PinnedImage, Source, StrategyKind, StrategyOptions, Tool};
 use crate::image::{Children, Digest, TagRef};
 
 /// Build `default/app-7` of a git repository.
 fn spec(strategy: StrategyKind) -> BuildSpec {
     BuildSpec {
-        build: BuildKey { config: ConfigKey::new("default", "app"), number: 7 },
-        id: uuid::Uuid::nil(),
-        created: jiff::Timestamp::UNIX_EPOCH,
-        causes: vec![Cause::Manual],
         strategy,
-        options: None,
         base_image: Some(image("r.test/base:1")),
         source: Some(Box::new(Source {
             git: Some(Git { uri: "https://git.test/app".into(), reference: Some("main".into()) }),
             directory: None,
             context_dir: Some("sub".into()),
         })),
-        revision: None,
-        image_sources: Vec::new(),
         output: Some("r.test/app:latest".into()),
-        command: Vec::new(),
-        working_dir: None,
-        env: Vec::new(),
         labels: [("team".to_owned(), "pay desk".to_owned())].into(),
-        timeout: std::time::Duration::from_secs(60),
-        venue: None,
+        ..super::super::tests::spec(&[])
     }
 }
 
